@@ -1,0 +1,171 @@
+//! What a program that uses herenow is told: [`Event`], and [`Disconnect`] when a connection ends.
+
+use std::fmt;
+use std::time::Duration;
+
+use herenow_protocol::{CloseReason, DecodeError, Entry, ErrorCode, Presence, Violation, Welcome};
+
+/// What happened on a connection, in order.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// The client tries to reach the server. The first try is number 1; a sign-in starts anew.
+    Connecting {
+        /// Which try this is since the last sign-in.
+        attempt: u32,
+    },
+    /// The client is signed in. Its list is not here yet.
+    SignedIn(Welcome),
+    /// The list is complete and proved exact; it replaces what was shown before.
+    Snapshot,
+    /// A user is listed from now on.
+    Joined(Entry),
+    /// A listed user shows another presence.
+    Updated(Entry),
+    /// A user is no longer listed.
+    Left {
+        /// The user as last seen.
+        entry: Entry,
+        /// Why.
+        cause: CloseReason,
+    },
+    /// The list can no longer be proved exact: show it as old.
+    Stale,
+    /// The list is proved exact again.
+    Fresh,
+    /// How long the last heartbeat took to be answered.
+    RoundTrip(Duration),
+    /// Heartbeats stay unanswered: told at two, and at every further one.
+    ContactLost {
+        /// How many are unanswered.
+        unanswered: u32,
+        /// At how many the connection ends.
+        of: u32,
+    },
+    /// The server was heard again.
+    ContactBack,
+    /// How others see this user, whenever that changes; `None` if they do not.
+    Mirror(Option<Presence>),
+    /// A request was refused.
+    Refused {
+        /// What is wrong, for programs.
+        code: ErrorCode,
+        /// What is wrong, for people.
+        text: String,
+    },
+    /// This computer's own network went away (`false`) or came back (`true`).
+    Network {
+        /// Whether the network is there.
+        up: bool,
+    },
+    /// The connection ended.
+    Closed {
+        /// Why.
+        reason: Disconnect,
+        /// When the client tries again by itself, counted from now; `None` if it does not.
+        retry_in: Option<Duration>,
+    },
+}
+
+/// Why a connection ended, as seen from the client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Disconnect {
+    /// The server said why.
+    Goodbye {
+        /// The server's reason.
+        reason: CloseReason,
+        /// The server's words; may be empty.
+        text: String,
+    },
+    /// This client left.
+    Left,
+    /// Heartbeats stayed unanswered to the limit.
+    ServerSilent {
+        /// How many.
+        unanswered: u32,
+    },
+    /// Nobody listens at the address.
+    ConnectionRefused,
+    /// The address cannot be reached or resolved; the operating system's words.
+    Unreachable(String),
+    /// This computer's own network is down.
+    NetworkDown,
+    /// The server closed the connection without a word.
+    ConnectionClosed,
+    /// The connection broke: reset, or reported dead by the network.
+    ConnectionReset,
+    /// No answer to the sign-in in time.
+    SignInTimeout,
+    /// The server's bytes break the protocol.
+    ProtocolError(DecodeError),
+}
+
+impl Disconnect {
+    /// The one name of this reason, in `snake_case`. Where the server gave a reason, it is the server's.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Goodbye { reason, .. } => reason.name(),
+            Self::Left => CloseReason::Goodbye.name(),
+            Self::ServerSilent { .. } => "server_silent",
+            Self::ConnectionRefused => "connection_refused",
+            Self::Unreachable(_) => "unreachable",
+            Self::NetworkDown => "network_down",
+            Self::ConnectionClosed => CloseReason::ConnectionClosed.name(),
+            Self::ConnectionReset => CloseReason::ConnectionReset.name(),
+            Self::SignInTimeout => CloseReason::SignInTimeout.name(),
+            Self::ProtocolError(_) => "protocol_error",
+        }
+    }
+
+    /// The broken rule of the wire, for a protocol error on either side.
+    #[must_use]
+    pub fn violation(&self) -> Option<Violation> {
+        match self {
+            Self::Goodbye { reason, .. } => reason.violation(),
+            Self::ProtocolError(error) => Some(error.violation()),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Disconnect {
+    /// A sentence for a person, without a full stop.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Goodbye { reason, text } => display_goodbye(*reason, text, f),
+            Self::Left => f.write_str("you signed out"),
+            Self::ServerSilent { unanswered } => {
+                write!(f, "the server is silent: {unanswered} heartbeats unanswered")
+            }
+            Self::ConnectionRefused => f.write_str("nobody listens at this address"),
+            Self::Unreachable(why) => write!(f, "the server cannot be reached: {why}"),
+            Self::NetworkDown => f.write_str("your own network is down"),
+            Self::ConnectionClosed => f.write_str("the server closed the connection without a word"),
+            Self::ConnectionReset => f.write_str("the connection broke"),
+            Self::SignInTimeout => f.write_str("the server did not answer the sign-in"),
+            Self::ProtocolError(error) => write!(f, "the server sent what is not herenow: {error}"),
+        }
+    }
+}
+
+fn display_goodbye(reason: CloseReason, text: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let words = match reason {
+        CloseReason::Goodbye => "signed out",
+        CloseReason::Replaced => "you signed in again elsewhere with this device",
+        CloseReason::HeartbeatTimeout => "the server heard nothing from here for too long",
+        CloseReason::SlowConsumer => "this client was too slow to take the server's news",
+        CloseReason::ServerShutdown => "the server was shut down",
+        CloseReason::NameInUse => "this name is signed in from another device",
+        CloseReason::BadHello => "the server refused the sign-in",
+        CloseReason::UnsupportedVersion => "the server speaks another version of the protocol",
+        CloseReason::SignInTimeout => "the sign-in took too long",
+        CloseReason::ServerFull => "the server is full",
+        CloseReason::InternalError => "the server had to end this session",
+        CloseReason::ConnectionClosed | CloseReason::ConnectionReset => "the connection ended",
+        CloseReason::ProtocolError(_) => "the server did not understand this client",
+    };
+    match text {
+        "" => f.write_str(words),
+        text => write!(f, "{words}: {text}"),
+    }
+}

@@ -1,0 +1,51 @@
+//! Every limit of the wire, with its unit. `docs/protocol.md` names them to other languages.
+
+use std::time::Duration;
+
+/// The protocol version that this crate speaks.
+pub const VERSION: u64 = 1;
+
+/// The TCP port where a server listens unless told otherwise: H-E-R-E on a telephone's keys.
+pub const DEFAULT_PORT: u16 = 4373;
+
+/// Bytes of a frame after its length prefix, as far as the prefix can count.
+pub const FRAME_BYTES_MAX: usize = 65_535;
+
+/// Bytes of the length prefix.
+pub const FRAME_PREFIX_BYTES: usize = 2;
+
+/// Bytes of a frame that a client may send before it is signed in.
+pub const HELLO_BYTES_MAX: usize = 512;
+
+/// Bytes of a frame that a signed-in client may send.
+pub const CLIENT_FRAME_BYTES_MAX: usize = 4_096;
+
+/// Bytes of a frame that the server sends.
+pub const SERVER_FRAME_BYTES_MAX: usize = 16_384;
+
+/// Arrays inside arrays that a frame may hold; the deepest message has three.
+pub const NESTING_MAX: u16 = 5;
+
+/// Bytes of UTF-8 in a display name, at least 1.
+pub const NAME_BYTES_MAX: usize = 64;
+
+/// Characters (code points) in a status text.
+pub const TEXT_CHARS_MAX: usize = 140;
+
+/// Bytes of a device id, at least 1.
+pub const DEVICE_ID_BYTES_MAX: usize = 64;
+
+/// Bytes of UTF-8 in a device label.
+pub const DEVICE_LABEL_BYTES_MAX: usize = 64;
+
+/// Elements of one list in a frame. A page of [`SERVER_FRAME_BYTES_MAX`] bytes cannot hold more entries.
+pub const LIST_ELEMENTS_MAX: usize = 4_096;
+
+/// Integers on the wire stay below 2^53, so that every language holds them exactly.
+pub const INTEGER_MAX: u64 = (1 << 53) - 1;
+
+/// How long a connection may take from being accepted to a complete `Hello`.
+pub const SIGN_IN_DEADLINE: Duration = Duration::from_secs(5);
+
+/// The name of the room in which everyone is.
+pub const LOBBY: &str = "lobby";

@@ -1,0 +1,372 @@
+//! What a client says, and what a server makes of it.
+
+use std::fmt;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use serde::de::{Deserialize, Deserializer, IgnoredAny, SeqAccess, Visitor};
+use serde::ser::{Serialize, Serializer};
+
+use crate::close::CloseReason;
+use crate::fields::{Fields, Str};
+use crate::frame::{DecodeError, put_frame, read_value};
+use crate::ids::{DeviceId, InvalidDeviceId, ViewId};
+use crate::limits::{INTEGER_MAX, VERSION};
+use crate::name::{DisplayName, InvalidName, InvalidText, StatusText, check_label};
+use crate::presence::{Presence, Status};
+
+const HELLO: u64 = 1;
+const HEARTBEAT: u64 = 2;
+const SET_STATUS: u64 = 3;
+const WATCH: u64 = 4;
+const UNWATCH: u64 = 5;
+const GOODBYE: u64 = 6;
+
+const ROOM: u64 = 0;
+
+/// What a client says. Every value in it is valid.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ClientMessage {
+    /// Signs in; the first message, once.
+    Hello(Hello),
+    /// I am alive.
+    Heartbeat {
+        /// Counts up from 1.
+        n: u64,
+    },
+    /// Shows this presence from now on.
+    SetStatus {
+        /// The client's number for this request.
+        request: u32,
+        /// The new status, and the text that replaces the old one.
+        presence: Presence,
+    },
+    /// Opens a view of a room.
+    Watch {
+        /// The client's number for this request.
+        request: u32,
+        /// The room's name.
+        room: String,
+    },
+    /// Closes a view.
+    Unwatch {
+        /// The client's number for this request.
+        request: u32,
+        /// The view to close.
+        view: ViewId,
+    },
+    /// Ends the session.
+    Goodbye {
+        /// [`CloseReason::Goodbye`] or [`CloseReason::HeartbeatTimeout`].
+        reason: CloseReason,
+    },
+}
+
+/// A sign-in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hello {
+    /// What others see.
+    pub name: DisplayName,
+    /// Identifies the device; whoever knows it can take over its session.
+    pub device: DeviceId,
+    /// Names the device for people. Up to 64 bytes.
+    pub label: String,
+    /// The wanted heartbeat interval, whole milliseconds; `None` takes the server's.
+    pub heartbeat: Option<Duration>,
+    /// Watch without being listed.
+    pub observe: bool,
+    /// What to be shown with from the first moment.
+    pub presence: Presence,
+}
+
+/// What a server makes of a well-formed frame.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Incoming {
+    /// A message with valid values.
+    Message(ClientMessage),
+    /// A `Hello` that breaks a rule: refuse the sign-in, saying which.
+    BadHello(BadHello),
+    /// A request that breaks a rule: answer with `bad_request`, change nothing.
+    BadRequest {
+        /// The number of the request.
+        request: u32,
+        /// The rule, in words for a person.
+        error: String,
+    },
+    /// A message from a newer protocol.
+    UnknownOp {
+        /// Its op.
+        op: u64,
+        /// Its first field where that is an unsigned integer, else 0.
+        request: u32,
+    },
+}
+
+/// The rule that a `Hello` breaks.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadHello {
+    /// A version that this server does not speak. The rest of the message was not read.
+    #[error("this server speaks protocol version {VERSION}, not {0}")]
+    Version(u64),
+    /// The display name.
+    #[error(transparent)]
+    Name(#[from] InvalidName),
+    /// The device id.
+    #[error(transparent)]
+    Device(#[from] InvalidDeviceId),
+    /// The device label.
+    #[error("device label: {0}")]
+    Label(InvalidText),
+    /// The status or its text.
+    #[error(transparent)]
+    Presence(#[from] BadPresence),
+}
+
+/// The rule that a presence breaks.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadPresence {
+    /// A number that is no status.
+    #[error("{0} is no status: 0 is available, 1 away, 2 busy")]
+    Status(u64),
+    /// The text.
+    #[error(transparent)]
+    Text(#[from] InvalidText),
+}
+
+impl ClientMessage {
+    /// Appends this message to `buffer` as one frame.
+    pub fn encode_into(&self, buffer: &mut BytesMut) {
+        put_frame(self, buffer);
+    }
+
+    /// This message as one frame.
+    #[must_use]
+    pub fn encode(&self) -> Bytes {
+        let mut buffer = BytesMut::with_capacity(64);
+        self.encode_into(&mut buffer);
+        buffer.freeze()
+    }
+}
+
+impl Incoming {
+    /// Reads the body of one frame.
+    ///
+    /// # Errors
+    /// [`DecodeError`]: the connection must be closed.
+    pub fn decode(body: &[u8]) -> Result<Self, DecodeError> {
+        read_value::<Verdict>(body)?.0
+    }
+}
+
+impl Serialize for ClientMessage {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Hello(hello) => hello.serialize(serializer),
+            Self::Heartbeat { n } => (HEARTBEAT, n).serialize(serializer),
+            Self::SetStatus { request, presence } => {
+                let (status, text) = (presence.status.to_wire(), presence.text.as_str());
+                (SET_STATUS, request, status, text).serialize(serializer)
+            }
+            Self::Watch { request, room } => (WATCH, request, ROOM, room).serialize(serializer),
+            Self::Unwatch { request, view } => (UNWATCH, request, view.0).serialize(serializer),
+            Self::Goodbye { reason } => (GOODBYE, reason.to_wire().0).serialize(serializer),
+        }
+    }
+}
+
+impl Serialize for Hello {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let heartbeat_ms = self.heartbeat.map_or(0, |interval| interval.as_millis());
+        let heartbeat_ms = u64::try_from(heartbeat_ms).map_or(INTEGER_MAX, |ms| ms.min(INTEGER_MAX));
+        (
+            HELLO,
+            VERSION,
+            self.name.as_str(),
+            self.device.as_str(),
+            &self.label,
+            heartbeat_ms,
+            self.observe,
+            self.presence.status.to_wire(),
+            self.presence.text.as_str(),
+        )
+            .serialize(serializer)
+    }
+}
+
+/// Parsing succeeded; the values may still break a rule of the wire.
+struct Verdict(Result<Incoming, DecodeError>);
+
+impl<'de> Deserialize<'de> for Verdict {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(VerdictVisitor)
+    }
+}
+
+struct VerdictVisitor;
+
+impl<'de> Visitor<'de> for VerdictVisitor {
+    type Value = Verdict;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array [op, ...]")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Verdict, A::Error> {
+        let mut fields = Fields(seq);
+        let op: u64 = fields.required("op")?;
+        let verdict = match op {
+            HELLO => hello(&mut fields)?,
+            HEARTBEAT => heartbeat(fields.required("n")?),
+            SET_STATUS => set_status(&mut fields)?,
+            WATCH => watch(&mut fields)?,
+            UNWATCH => unwatch(fields.required("request")?, fields.required("view")?),
+            GOODBYE => goodbye(fields.or(0)?),
+            op => unknown(op, &fields.or(FirstField(0))?),
+        };
+        fields.finish()?;
+        Ok(Verdict(verdict))
+    }
+}
+
+type Read<E> = Result<Result<Incoming, DecodeError>, E>;
+
+fn hello<'de, A: SeqAccess<'de>>(fields: &mut Fields<A>) -> Read<A::Error> {
+    let version: u64 = fields.required("version")?;
+    if version != VERSION {
+        return Ok(Ok(Incoming::BadHello(BadHello::Version(version))));
+    }
+    let name: Str<'de> = fields.required("name")?;
+    let device: Str<'de> = fields.required("device")?;
+    let label: Str<'de> = fields.or(Str(""))?;
+    let heartbeat_ms: u64 = fields.or(0)?;
+    let observe: bool = fields.or(false)?;
+    let status: u64 = fields.or(0)?;
+    let text: Str<'de> = fields.or(Str(""))?;
+    let checked = || -> Result<Hello, BadHello> {
+        check_label(label.0).map_err(BadHello::Label)?;
+        Ok(Hello {
+            name: DisplayName::new(name.0)?,
+            device: DeviceId::new(device.0)?,
+            label: label.0.to_owned(),
+            heartbeat: (heartbeat_ms > 0).then(|| Duration::from_millis(heartbeat_ms)),
+            observe,
+            presence: presence(status, text.0)?,
+        })
+    };
+    Ok(Ok(match checked() {
+        Ok(hello) => Incoming::Message(ClientMessage::Hello(hello)),
+        Err(error) => Incoming::BadHello(error),
+    }))
+}
+
+fn presence(status: u64, text: &str) -> Result<Presence, BadPresence> {
+    let status = Status::from_wire(status).ok_or(BadPresence::Status(status))?;
+    Ok(Presence { status, text: StatusText::new(text)? })
+}
+
+fn heartbeat(n: u64) -> Result<Incoming, DecodeError> {
+    if n > INTEGER_MAX {
+        return Err(DecodeError::OutOfRange("n"));
+    }
+    Ok(Incoming::Message(ClientMessage::Heartbeat { n }))
+}
+
+fn set_status<'de, A: SeqAccess<'de>>(fields: &mut Fields<A>) -> Read<A::Error> {
+    let request: u64 = fields.required("request")?;
+    let status: u64 = fields.required("status")?;
+    let text: Str<'de> = fields.or(Str(""))?;
+    Ok(request_number(request).map(|request| match presence(status, text.0) {
+        Ok(presence) => Incoming::Message(ClientMessage::SetStatus { request, presence }),
+        Err(error) => Incoming::BadRequest { request, error: error.to_string() },
+    }))
+}
+
+fn watch<'de, A: SeqAccess<'de>>(fields: &mut Fields<A>) -> Read<A::Error> {
+    let request: u64 = fields.required("request")?;
+    let kind: u64 = fields.required("kind")?;
+    if kind != ROOM {
+        let error = format!("there is no kind of view {kind}: 0 is a room");
+        return Ok(request_number(request).map(|request| Incoming::BadRequest { request, error }));
+    }
+    let room: Str<'de> = fields.required("name")?;
+    Ok(request_number(request).map(|request| {
+        Incoming::Message(ClientMessage::Watch { request, room: room.0.to_owned() })
+    }))
+}
+
+fn unwatch(request: u64, view: u64) -> Result<Incoming, DecodeError> {
+    let request = request_number(request)?;
+    let view = ViewId(u32::try_from(view).map_err(|_| DecodeError::OutOfRange("view"))?);
+    Ok(Incoming::Message(ClientMessage::Unwatch { request, view }))
+}
+
+fn goodbye(reason: u64) -> Result<Incoming, DecodeError> {
+    let reason = match CloseReason::from_wire(reason, 0) {
+        CloseReason::HeartbeatTimeout => CloseReason::HeartbeatTimeout,
+        _ => CloseReason::Goodbye,
+    };
+    Ok(Incoming::Message(ClientMessage::Goodbye { reason }))
+}
+
+fn unknown(op: u64, first: &FirstField) -> Result<Incoming, DecodeError> {
+    Ok(Incoming::UnknownOp { op, request: u32::try_from(first.0).unwrap_or(0) })
+}
+
+fn request_number(request: u64) -> Result<u32, DecodeError> {
+    u32::try_from(request).map_err(|_| DecodeError::OutOfRange("request"))
+}
+
+/// An unsigned integer, 0 for a value of any other kind.
+struct FirstField(u64);
+
+impl<'de> Deserialize<'de> for FirstField {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct AnyVisitor;
+        impl<'de> Visitor<'de> for AnyVisitor {
+            type Value = FirstField;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("any value")
+            }
+
+            fn visit_u64<E>(self, n: u64) -> Result<FirstField, E> {
+                Ok(FirstField(n))
+            }
+
+            fn visit_i64<E>(self, _: i64) -> Result<FirstField, E> {
+                Ok(FirstField(0))
+            }
+
+            fn visit_f64<E>(self, _: f64) -> Result<FirstField, E> {
+                Ok(FirstField(0))
+            }
+
+            fn visit_bool<E>(self, _: bool) -> Result<FirstField, E> {
+                Ok(FirstField(0))
+            }
+
+            fn visit_str<E>(self, _: &str) -> Result<FirstField, E> {
+                Ok(FirstField(0))
+            }
+
+            fn visit_bytes<E>(self, _: &[u8]) -> Result<FirstField, E> {
+                Ok(FirstField(0))
+            }
+
+            fn visit_unit<E>(self) -> Result<FirstField, E> {
+                Ok(FirstField(0))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<FirstField, A::Error> {
+                while seq.next_element::<IgnoredAny>()?.is_some() {}
+                Ok(FirstField(0))
+            }
+
+            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<FirstField, A::Error> {
+                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+                Ok(FirstField(0))
+            }
+        }
+        deserializer.deserialize_any(AnyVisitor)
+    }
+}
