@@ -1,1 +1,126 @@
+//! A presence server: it knows who is here, now, and can prove it.
+//!
+//! Reading order: [`config`] (every knob, and the bound computed from them), [`roster`] (one room),
+//! [`registry`] (who is signed in), [`session`] (one connection's rules), then [`actors`], which run
+//! these rules over sockets. Outside [`actors`] code decides; inside it, code does.
 
+pub mod actors;
+pub mod clock;
+pub mod config;
+pub mod registry;
+pub mod roster;
+pub mod session;
+
+use std::io;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::prelude::*;
+use herenow_protocol::Epoch;
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+
+use actors::fanout_actor::{FanoutActor, Fanouts};
+use actors::line::Lines;
+use actors::listener_actor::ListenerActor;
+use actors::messages::{Drain, StopAccepting, StopPublishing};
+use actors::registry_actor::RegistryActor;
+use actors::session_actor::Local;
+pub use clock::Clock;
+pub use config::Config;
+use registry::Registry;
+
+/// Serves until `shutdown` is cancelled, then says goodbye to everyone and returns.
+///
+/// `listeners` come from [`actors::listener_actor::bind`]. The first is served on this thread's
+/// arbiter, each further one on an arbiter of its own. Must run inside an actix [`System`].
+///
+/// # Errors
+/// None today: a listener that cannot be used is logged, the others go on.
+pub async fn run(
+    listeners: Vec<TcpListener>,
+    config: Config,
+    clock: Clock,
+    shutdown: CancellationToken,
+) -> io::Result<()> {
+    let config = Arc::new(config);
+    let registry_context = Context::<RegistryActor>::new();
+    let registry = registry_context.address();
+    let mut threads = Vec::new();
+    let mut posts = Vec::new();
+    for (arbiter, listener) in listeners.into_iter().enumerate() {
+        let station =
+            Station { arbiter, config: Arc::clone(&config), clock, registry: registry.clone() };
+        if arbiter == 0 {
+            posts.push(station.open(listener));
+        } else {
+            let thread = Arbiter::new();
+            posts.extend(station.open_on(&thread, listener).await);
+            threads.push(thread);
+        }
+    }
+    let fanouts = Fanouts(posts.iter().map(|post| post.fanout.clone()).collect());
+    let state = Registry::new(Epoch(rand::random()), config.tick);
+    registry_context.run(RegistryActor::new(state, fanouts, clock));
+
+    shutdown.cancelled().await;
+    stop(&posts, &registry, config.shutdown_deadline).await;
+    for thread in threads {
+        thread.stop();
+        // A thread that panicked has nothing left to stop.
+        let _ = thread.join();
+    }
+    Ok(())
+}
+
+/// The two actors of an arbiter that outlive its sessions.
+struct Post {
+    listener: Addr<ListenerActor>,
+    fanout: Addr<FanoutActor>,
+}
+
+/// What an arbiter needs to serve.
+struct Station {
+    arbiter: usize,
+    config: Arc<Config>,
+    clock: Clock,
+    registry: Addr<RegistryActor>,
+}
+
+impl Station {
+    /// Starts serving on this thread.
+    fn open(self, listener: TcpListener) -> Post {
+        let Self { arbiter, config, clock, registry } = self;
+        let lines = Lines::default();
+        let fanout = FanoutActor::new(lines.clone(), Arc::clone(&config), clock).start();
+        let local = Local { arbiter, config, clock, registry, lines };
+        let listener = ListenerActor::new(listener, local).start();
+        Post { listener, fanout }
+    }
+
+    /// Starts serving on another thread; `None` if that one died.
+    async fn open_on(self, thread: &Arbiter, listener: TcpListener) -> Option<Post> {
+        let (started, post) = oneshot::channel();
+        thread.spawn_fn(move || {
+            // Nobody waits any more only if the server is being dropped.
+            let _ = started.send(self.open(listener));
+        });
+        post.await.ok()
+    }
+}
+
+/// Stops accepting, stops publishing, says goodbye, and waits for the goodbyes to leave.
+async fn stop(posts: &[Post], registry: &Addr<RegistryActor>, patience: Duration) {
+    for post in posts {
+        post.listener.do_send(StopAccepting);
+    }
+    // Its queue is drained first, so whatever was decided before the stop is not told half.
+    let _ = registry.send(StopPublishing).await;
+    let drains: Vec<_> = posts.iter().map(|post| post.fanout.send(Drain { patience })).collect();
+    let mut left = 0;
+    for drain in drains {
+        left += drain.await.unwrap_or(0);
+    }
+    tracing::info!(sessions_cut = left, "everyone was told");
+}

@@ -1,0 +1,133 @@
+//! Accepts connections for one arbiter.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use actix::prelude::*;
+use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::messages::StopAccepting;
+use super::session_actor::{Local, SessionActor};
+
+/// Connections that the kernel completes before they are accepted. tokio's own default of 128
+/// makes a storm of reconnects wait for SYN retries.
+const BACKLOG: i32 = 4096;
+
+/// What the kernel may hold of a reader that reads nothing, in bytes; it doubles the number itself.
+const SEND_BUFFER: usize = 16 * 1024;
+
+/// Waits between tries to accept while descriptors are exhausted.
+const BACK_OFF: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
+
+/// Opens one listening socket per arbiter, all on the same address.
+///
+/// # Errors
+/// The operating system's. A port that another process listens on is refused although the sockets
+/// share it among themselves.
+pub fn bind(address: SocketAddr, arbiters: usize) -> io::Result<Vec<std::net::TcpListener>> {
+    if arbiters == 1 {
+        return Ok(vec![open(address, false)?]);
+    }
+    // SO_REUSEPORT would also share the port with another server of ours: look for one first.
+    drop(open(address, false)?);
+    let first = open(address, true)?;
+    let address = first.local_addr()?;
+    let others = (1..arbiters).map(|_| open(address, true));
+    std::iter::once(Ok(first)).chain(others).collect()
+}
+
+fn open(address: SocketAddr, shared: bool) -> io::Result<std::net::TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    if shared {
+        socket.set_reuse_port(true)?;
+    }
+    // Accepted sockets inherit these.
+    socket.set_tcp_nodelay(true)?;
+    socket.set_send_buffer_size(SEND_BUFFER)?;
+    socket.set_tcp_keepalive(
+        &TcpKeepalive::new()
+            .with_time(Duration::from_secs(10))
+            .with_interval(Duration::from_secs(5))
+            .with_retries(3),
+    )?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// Accepts connections and starts a session for each.
+pub struct ListenerActor {
+    listener: Option<std::net::TcpListener>,
+    local: Local,
+}
+
+impl ListenerActor {
+    /// A listener whose sessions share `local`.
+    #[must_use]
+    pub fn new(listener: std::net::TcpListener, local: Local) -> Self {
+        Self { listener: Some(listener), local }
+    }
+}
+
+impl Actor for ListenerActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        let listener = self.listener.take().expect("an actor is started once");
+        let local = self.local.clone();
+        let accepting = async move {
+            match TcpListener::from_std(listener) {
+                Ok(listener) => accept_all(&listener, &local).await,
+                Err(error) => tracing::error!(%error, "cannot accept connections"),
+            }
+        };
+        ctx.spawn(accepting.into_actor(self));
+    }
+}
+
+impl Handler<StopAccepting> for ListenerActor {
+    type Result = ();
+
+    fn handle(&mut self, _: StopAccepting, ctx: &mut Context<Self>) {
+        ctx.stop();
+    }
+}
+
+async fn accept_all(listener: &TcpListener, local: &Local) {
+    let mut wait = BACK_OFF.0;
+    loop {
+        match listener.accept().await {
+            Ok((stream, address)) => {
+                if wait > BACK_OFF.0 {
+                    tracing::info!("accepting connections again");
+                }
+                wait = BACK_OFF.0;
+                begin(stream, address, local);
+            }
+            Err(error) if is_exhausted(&error) => {
+                if wait == BACK_OFF.0 {
+                    tracing::warn!(%error, "cannot accept connections, trying again");
+                }
+                tokio::time::sleep(wait).await;
+                wait = (wait * 2).min(BACK_OFF.1);
+            }
+            // The connection failed before it was accepted: its own matter.
+            Err(error) => tracing::debug!(%error, "a connection was gone before it was accepted"),
+        }
+    }
+}
+
+fn begin(stream: TcpStream, address: SocketAddr, local: &Local) {
+    let (reader, writer) = stream.into_split();
+    SessionActor::begin(reader, Box::new(writer), address, local);
+}
+
+/// Whether descriptors or kernel memory ran out, so that the next try would fail at once too.
+fn is_exhausted(error: &io::Error) -> bool {
+    // The numbers are the same on all Linux architectures: ENOMEM, ENFILE, EMFILE, ENOBUFS.
+    matches!(error.raw_os_error(), Some(12 | 23 | 24 | 105))
+}

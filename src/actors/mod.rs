@@ -1,0 +1,37 @@
+//! The shells: everything that names actix, opens a socket or reads a clock.
+//!
+//! ```text
+//!                 arbiter 0                              arbiter 1 ..
+//!   ListenerActor -> SessionActor (many)       ListenerActor -> SessionActor (many)
+//!                     |        ^ Line                            |        ^ Line
+//!         FromSession |        | bytes               FromSession |        | bytes
+//!                     v        |                                 v        |
+//!              RegistryActor   FanoutActor                        ..      FanoutActor
+//!                     |        ^                                          ^
+//!                     +--------+---------- Publish, ToSession ------------+
+//! ```
+//!
+//! **Who owns whom.** [`crate::run`] starts the one registry, and on each arbiter a fan-out and a
+//! listener. The listener starts a session for each connection. A [`line::Line`] is one connection's
+//! outbox and the writing half of its socket; the sessions and the fan-out of one arbiter share them
+//! through [`line::Lines`], which never leave their thread.
+//!
+//! **Messages**: [`messages`], one page. **Order**: a session's commands reach the registry one at a
+//! time; what the registry publishes or delivers to a session goes through the fan-out of the session's
+//! arbiter, so pages and deltas arrive in the order in which they were decided. Nothing is promised
+//! across sessions.
+//!
+//! **Bounds.** The registry's mailbox: at most one unanswered command and one request for pages per
+//! session. A fan-out's mailbox: one publication a tick, and what the registry answers. A line: see
+//! [`outbox`].
+//!
+//! **Shutdown**: listeners stop, the registry publishes no more, each fan-out says goodbye on every
+//! line and waits for them to drain, arbiters stop.
+
+pub mod fanout_actor;
+pub mod line;
+pub mod listener_actor;
+pub mod messages;
+pub mod outbox;
+pub mod registry_actor;
+pub mod session_actor;

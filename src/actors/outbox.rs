@@ -1,0 +1,283 @@
+//! What one session still has to send, and what its views are like at the end of it.
+//!
+//! Four obligations of a bounded writer, kept here and nowhere else:
+//!
+//! 1. Bytes leave in the order in which they were pushed, and no frame is ever cut.
+//! 2. News of a view never takes the outbox over its bound: beyond it the view is marked *behind*,
+//!    its deltas are dropped, and when the socket drains it gets a fresh snapshot. Presence is state,
+//!    so the reader converges to the newest list at its own pace.
+//! 3. Answers may pass the bound by [`REPLY_RESERVE`]; beyond that [`Outbox::is_full`] tells the
+//!    session to read no further, so a peer that asks and never reads stops itself.
+//! 4. After a goodbye nothing else is pushed.
+//!
+//! An ack describes each view at its own place of the stream, which is why the proofs live here and
+//! not at the registry.
+
+use std::collections::VecDeque;
+use std::io;
+use std::task::Poll;
+use std::time::Instant;
+
+use bytes::{Buf, Bytes};
+use herenow_protocol::{CloseReason, Presence, ServerMessage, ViewId, ViewProof};
+
+use crate::roster::{PageBatch, PublishedDelta};
+use crate::session::Outflow;
+
+#[cfg(test)]
+mod tests;
+
+/// Bytes of answers that fit beyond the bound: dozens of acks and errors.
+pub const REPLY_RESERVE: usize = 4 * 1024;
+
+/// Pages are asked for when no more than this share of the bound is queued.
+const LOW_WATER_DIVISOR: usize = 4;
+
+/// What one session still has to send.
+#[derive(Debug)]
+pub struct Outbox {
+    queue: VecDeque<Bytes>,
+    queued_bytes: usize,
+    /// Some bytes of the front frame have left.
+    front_begun: bool,
+    bytes_max: usize,
+    blocked_since: Option<Instant>,
+    /// How others see this session's user.
+    me: Option<Presence>,
+    views: Vec<OpenView>,
+    ending: Option<CloseReason>,
+}
+
+#[derive(Debug)]
+struct OpenView {
+    id: ViewId,
+    state: ViewState,
+    /// Pages were asked for and are not here yet.
+    asked: bool,
+}
+
+/// Where a view stands at the end of the outbox.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ViewState {
+    /// It needs a snapshot from the first page on; deltas are dropped.
+    Behind,
+    /// Pages before `next` are on their way; deltas follow them.
+    Paging { next: u32, proof: ViewProof },
+    /// It has every delta up to here.
+    Live { proof: ViewProof },
+}
+
+impl Outbox {
+    /// An empty outbox. `bytes_max` is where views fall behind.
+    #[must_use]
+    pub fn new(bytes_max: usize) -> Self {
+        Self {
+            queue: VecDeque::new(),
+            queued_bytes: 0,
+            front_begun: false,
+            bytes_max,
+            blocked_since: None,
+            me: None,
+            views: Vec::new(),
+            ending: None,
+        }
+    }
+
+    /// Others see this session's user like this from now on.
+    pub fn set_me(&mut self, me: Option<Presence>) {
+        self.me = me;
+    }
+
+    /// Queues an answer.
+    pub fn push(&mut self, frame: Bytes) {
+        if self.ending.is_none() {
+            self.queued_bytes += frame.len();
+            self.queue.push_back(frame);
+        }
+    }
+
+    /// Queues the answer to heartbeat `n`: what every complete view must be like here.
+    pub fn push_ack(&mut self, n: u64) {
+        let proof = |view: &OpenView| match view.state {
+            ViewState::Live { proof } => Some((view.id, proof)),
+            ViewState::Behind | ViewState::Paging { .. } => None,
+        };
+        let views = self.views.iter().filter_map(proof).collect();
+        self.push(ServerMessage::HeartbeatAck { n, me: self.me.clone(), views }.encode());
+    }
+
+    /// Opens a view, or starts its snapshot anew.
+    pub fn open(&mut self, id: ViewId) {
+        match self.view(id) {
+            Some(view) => view.state = ViewState::Behind,
+            None => self.views.push(OpenView { id, state: ViewState::Behind, asked: false }),
+        }
+    }
+
+    /// Closes a view. Returns whether it was open.
+    pub fn shut(&mut self, id: ViewId) -> bool {
+        let before = self.views.len();
+        self.views.retain(|view| view.id != id);
+        self.views.len() < before
+    }
+
+    /// Whether this session watches `id`.
+    #[must_use]
+    pub fn watches(&self, id: ViewId) -> bool {
+        self.views.iter().any(|view| view.id == id)
+    }
+
+    /// Queues a step of a view, or marks the view behind.
+    pub fn deliver(&mut self, delta: &PublishedDelta) {
+        let fits = self.queued_bytes + delta.frame.len() <= self.bytes_max;
+        let Some(view) = self.view(delta.view) else { return };
+        let (ViewState::Paging { proof, .. } | ViewState::Live { proof }) = &mut view.state else {
+            return;
+        };
+        if !fits || proof.version != delta.from {
+            view.state = ViewState::Behind;
+            return;
+        }
+        *proof = delta.proof;
+        self.push(delta.frame.clone());
+    }
+
+    /// Queues pages of a view, and the end of its snapshot after the last of them.
+    pub fn deliver_pages(&mut self, batch: PageBatch) {
+        let Some(view) = self.view(batch.view) else { return };
+        if !std::mem::take(&mut view.asked) {
+            return;
+        }
+        if !view.continues_with(&batch) {
+            view.state = ViewState::Behind;
+            return;
+        }
+        let (id, proof) = (batch.view, batch.proof);
+        view.state = match batch.next {
+            Some(next) => ViewState::Paging { next, proof },
+            None => ViewState::Live { proof },
+        };
+        batch.frames.into_iter().for_each(|frame| self.push(frame));
+        if batch.next.is_none() {
+            self.push(ServerMessage::SnapshotEnd { view: id, proof }.encode());
+        }
+    }
+
+    /// Whether [`Self::wants_pages`] would ask for some.
+    #[must_use]
+    pub fn has_wish(&self) -> bool {
+        let room = self.queued_bytes <= self.bytes_max / LOW_WATER_DIVISOR;
+        room && self.ending.is_none() && self.views.iter().any(OpenView::has_wish)
+    }
+
+    /// A view and the number of the page to ask the registry for, once per batch and only when there
+    /// is room for it.
+    pub fn wants_pages(&mut self) -> Option<(ViewId, u32)> {
+        if !self.has_wish() {
+            return None;
+        }
+        let view = self.views.iter_mut().find(|view| view.has_wish())?;
+        view.asked = true;
+        view.missing().map(|page| (view.id, page))
+    }
+
+    /// Says goodbye: what was not begun is dropped, so that the goodbye leaves next.
+    pub fn end(&mut self, reason: CloseReason, goodbye: Bytes) {
+        if self.ending.is_some() {
+            return;
+        }
+        self.queue.truncate(usize::from(self.front_begun));
+        self.queued_bytes = self.queue.iter().map(Bytes::len).sum();
+        self.push(goodbye);
+        self.ending = Some(reason);
+    }
+
+    /// Why the session ends, once it has been told to.
+    #[must_use]
+    pub fn ending(&self) -> Option<CloseReason> {
+        self.ending
+    }
+
+    /// Whether nothing is left to send.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    /// Bytes that wait for the socket.
+    #[must_use]
+    pub fn queued_bytes(&self) -> usize {
+        self.queued_bytes
+    }
+
+    /// Whether the session must read no further until the socket has drained.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.queued_bytes > self.bytes_max + REPLY_RESERVE
+    }
+
+    /// What a session's check needs to know.
+    #[must_use]
+    pub fn outflow(&self) -> Outflow {
+        Outflow { blocked_since: self.blocked_since, reading_paused: self.is_full() }
+    }
+
+    /// Gives bytes to `write` until nothing is left or the socket takes no more.
+    ///
+    /// # Errors
+    /// What `write` returned; [`io::ErrorKind::WriteZero`] if it took nothing of something.
+    pub fn flush(
+        &mut self,
+        now: Instant,
+        mut write: impl FnMut(&[u8]) -> Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<()>> {
+        while let Some(front) = self.queue.front_mut() {
+            let Poll::Ready(written) = write(front) else {
+                self.blocked_since.get_or_insert(now);
+                return Poll::Pending;
+            };
+            match written? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                n => {
+                    front.advance(n);
+                    self.queued_bytes -= n;
+                    self.blocked_since = None;
+                    self.front_begun = !front.is_empty();
+                }
+            }
+            if front.is_empty() {
+                self.queue.pop_front();
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn view(&mut self, id: ViewId) -> Option<&mut OpenView> {
+        self.views.iter_mut().find(|view| view.id == id)
+    }
+}
+
+impl OpenView {
+    /// The page that its snapshot needs next.
+    fn missing(&self) -> Option<u32> {
+        match self.state {
+            ViewState::Behind => Some(0),
+            ViewState::Paging { next, .. } => Some(next),
+            ViewState::Live { .. } => None,
+        }
+    }
+
+    fn has_wish(&self) -> bool {
+        !self.asked && self.missing().is_some()
+    }
+
+    /// Whether these pages follow what the view has. Pages that were asked for before the view fell
+    /// behind do not.
+    fn continues_with(&self, batch: &PageBatch) -> bool {
+        let same_version = match self.state {
+            ViewState::Paging { proof, .. } => proof == batch.proof,
+            ViewState::Behind | ViewState::Live { .. } => true,
+        };
+        same_version && self.missing() == Some(batch.from)
+    }
+}

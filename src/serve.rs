@@ -1,0 +1,183 @@
+//! `herenow serve`: from flags to a running server, and from signals to its end.
+
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use actix::System;
+use clap::{Args, Parser};
+use herenow::actors::listener_actor::bind;
+use herenow::config::ConfigError;
+use herenow::{Clock, Config};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+
+/// `EX_CONFIG` of `sysexits.h`: the configuration is wrong, a restart will not help.
+const EXIT_CONFIG: u8 = 78;
+
+/// `EX_OSERR`: the operating system refused something.
+const EXIT_OS: u8 = 71;
+
+/// The knobs of a server. Meanings and reasons: `herenow::config`.
+#[derive(Args, Debug)]
+pub(crate) struct Serve {
+    /// Address and port to listen on; port 0 takes a free one
+    #[arg(long, value_name = "ADDR:PORT", default_value_t = Config::default().listen)]
+    listen: SocketAddr,
+
+    /// Listen outside this computer although anybody may sign in under any free name
+    #[arg(long)]
+    insecure_open: bool,
+
+    /// Heartbeat interval of clients that ask for none
+    #[arg(long, value_name = "TIME", value_parser = time, default_value = "2s")]
+    heartbeat: Duration,
+
+    /// Heartbeats that may stay unheard before someone is gone
+    #[arg(long, value_name = "N", default_value_t = Config::default().misses)]
+    misses: u32,
+
+    /// Shortest heartbeat interval that a client may ask for
+    #[arg(long, value_name = "TIME", value_parser = time, default_value = "100ms")]
+    heartbeat_min: Duration,
+
+    /// Longest heartbeat interval that a client may ask for
+    #[arg(long, value_name = "TIME", value_parser = time, default_value = "10min")]
+    heartbeat_max: Duration,
+
+    /// How far apart changes are told at least, after a first one that is told at once
+    #[arg(long, value_name = "TIME", value_parser = time, default_value = "20ms")]
+    tick: Duration,
+
+    /// Threads that serve connections
+    #[arg(long, value_name = "N", default_value_t = Config::default().arbiters)]
+    threads: usize,
+}
+
+impl Default for Serve {
+    fn default() -> Self {
+        #[derive(Parser)]
+        struct NoArguments {
+            #[command(flatten)]
+            serve: Serve,
+        }
+        NoArguments::parse_from(["herenow"]).serve
+    }
+}
+
+impl Serve {
+    fn config(&self) -> Result<Config, ConfigError> {
+        let config = Config {
+            listen: self.listen,
+            insecure_open: self.insecure_open,
+            heartbeat: self.heartbeat,
+            heartbeat_min: self.heartbeat_min,
+            heartbeat_max: self.heartbeat_max,
+            misses: self.misses,
+            tick: self.tick,
+            arbiters: self.threads,
+            ..Config::default()
+        };
+        config.check().map(|()| config)
+    }
+}
+
+/// Serves until a signal, then says goodbye to everyone.
+pub(crate) fn run(arguments: &Serve) -> ExitCode {
+    log_to_stderr();
+    match arguments.config() {
+        Ok(config) => serve(config),
+        Err(error) => fail(EXIT_CONFIG, &error),
+    }
+}
+
+fn serve(config: Config) -> ExitCode {
+    let listen = config.listen;
+    let listeners = match bind(listen, config.arbiters) {
+        Ok(listeners) => listeners,
+        Err(error) => return fail(EXIT_OS, &format_args!("cannot listen on {listen}: {error}")),
+    };
+    let address = listeners.first().and_then(|first| first.local_addr().ok()).unwrap_or(listen);
+    let served = System::new().block_on(async {
+        let shutdown = CancellationToken::new();
+        let signals = Signals::install()?;
+        greet(address, &config);
+        actix::spawn(signals.obey(shutdown.clone()));
+        herenow::run(listeners, config, Clock::system(), shutdown).await
+    });
+    match served {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(EXIT_OS, &error),
+    }
+}
+
+/// The address, and what to type next.
+fn greet(address: SocketAddr, config: &Config) {
+    let bound = config.liveness(None).detection_bound();
+    let server = match address.port() {
+        herenow_protocol::limits::DEFAULT_PORT if address.ip().is_loopback() => String::new(),
+        _ => format!(" --server {address}"),
+    };
+    let greeting = format!(
+        "herenow listens on {address}\n\
+         Whoever falls silent is told gone within {bound:?}.\n\
+         Open sign-in: anybody who reaches this address may take any free name.\n\n\
+         Next, in other terminals:\n  \
+         herenow watch --name ada{server}\n  \
+         herenow who{server}\n  \
+         herenow-desktop{server}\n\n\
+         Ctrl-C stops the server.\n"
+    );
+    // Nobody may be reading; the server serves all the same.
+    let mut out = io::stdout();
+    let _ = out.write_all(greeting.as_bytes()).and_then(|()| out.flush());
+}
+
+/// The signals that stop a server.
+struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    fn install() -> io::Result<Self> {
+        let terminate = signal(SignalKind::terminate())?;
+        Ok(Self { terminate, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    /// The first signal stops the server in order, the second one at once.
+    async fn obey(mut self, shutdown: CancellationToken) {
+        let signal = self.next().await;
+        tracing::info!(signal, "stopping; a second signal stops at once");
+        shutdown.cancel();
+        std::process::exit(128 + self.next().await);
+    }
+
+    async fn next(&mut self) -> i32 {
+        tokio::select! {
+            _ = self.terminate.recv() => SignalKind::terminate().as_raw_value(),
+            _ = self.interrupt.recv() => SignalKind::interrupt().as_raw_value(),
+        }
+    }
+}
+
+/// Logs go to stderr through a writer that outlives a closed one. `RUST_LOG` chooses what.
+fn log_to_stderr() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(io::IsTerminal::is_terminal(&io::stderr()))
+        .init();
+}
+
+fn fail(code: u8, error: &dyn std::fmt::Display) -> ExitCode {
+    let _ = writeln!(io::stderr(), "herenow: {error}");
+    ExitCode::from(code)
+}
+
+fn time(text: &str) -> Result<Duration, humantime::DurationError> {
+    humantime::parse_duration(text)
+}

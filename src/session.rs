@@ -1,0 +1,358 @@
+//! The rules of one connection: sign-in, heartbeats, requests, goodbye.
+//!
+//! Pure: no sockets, no actors, no clock; callers pass `now`. Frames go in, effects come out. At
+//! most one command of a session is unanswered at the registry; until its answer is here, the
+//! session is [busy](Session::is_busy) and its shell reads no further, which bounds the registry's
+//! mailbox by the number of sessions.
+
+use std::time::{Duration, Instant};
+
+use herenow_protocol::limits::{CLIENT_FRAME_BYTES_MAX, HELLO_BYTES_MAX, VERSION};
+use herenow_protocol::message::{BadHello, Incoming};
+use herenow_protocol::{
+    ClientMessage, CloseReason, DecodeError, ErrorCode, Hello, ServerMessage, SessionId, ViewId,
+    Violation, Welcome,
+};
+
+use crate::config::{Config, Liveness};
+use crate::registry::{Answer, Command};
+
+#[cfg(test)]
+mod tests;
+
+/// What the server calls itself in a `Welcome`.
+const SERVER: &str = concat!("herenow ", env!("CARGO_PKG_VERSION"));
+
+/// One connection, from accept to its end.
+#[derive(Debug)]
+pub struct Session {
+    id: SessionId,
+    state: State,
+    liveness: Liveness,
+    /// The newest sign of life.
+    heard_at: Instant,
+    /// When the next check is expected, to notice a stall of our own.
+    next_check: Instant,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Waiting for `Hello` until the deadline.
+    AwaitingHello { deadline: Instant },
+    /// The registry has the sign-in.
+    SigningIn,
+    /// Signed in.
+    SignedIn { unanswered: Option<Request> },
+    /// Over.
+    Ended,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Request(u32);
+
+/// What a session asks its shell to do, in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Hand this to the registry; give the answer to [`Session::answered`].
+    Ask(Command),
+    /// Send this.
+    Send(ServerMessage),
+    /// Answer heartbeat `n` with what the views are like at this place of the stream.
+    Ack(u64),
+    /// Signed in under this rule: beat and tune the socket accordingly. Others see `me`.
+    SignedIn(Liveness, Option<herenow_protocol::Presence>),
+    /// Open this view, from its first page on.
+    Open(ViewId),
+    /// Close this view, then answer the request.
+    Shut(u32, ViewId),
+    /// Say this goodbye and end the connection; tell the registry if it knows the session.
+    Close(CloseReason, String),
+}
+
+/// What the shell knows of its socket when it lets a session check itself.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Outflow {
+    /// When the socket last took a byte, if there are bytes that it does not take.
+    pub blocked_since: Option<Instant>,
+    /// Whether reading is paused because the outbox is full.
+    pub reading_paused: bool,
+}
+
+impl Session {
+    /// A connection accepted at `now`.
+    #[must_use]
+    pub fn new(id: SessionId, config: &Config, now: Instant) -> Self {
+        let deadline = now + config.sign_in_deadline;
+        Self {
+            id,
+            state: State::AwaitingHello { deadline },
+            liveness: config.liveness(None),
+            heard_at: now,
+            next_check: deadline,
+        }
+    }
+
+    /// This session's number.
+    #[must_use]
+    pub fn id(&self) -> SessionId {
+        self.id
+    }
+
+    /// Bytes that the next frame may have.
+    #[must_use]
+    pub fn frame_bytes_max(&self) -> usize {
+        match self.state {
+            State::AwaitingHello { .. } | State::SigningIn => HELLO_BYTES_MAX,
+            State::SignedIn { .. } | State::Ended => CLIENT_FRAME_BYTES_MAX,
+        }
+    }
+
+    /// Whether the next frame must wait for the registry's answer.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        matches!(self.state, State::SigningIn | State::SignedIn { unanswered: Some(_) })
+    }
+
+    /// Whether the connection is over; nothing more is received or checked.
+    #[must_use]
+    pub fn is_ended(&self) -> bool {
+        self.state == State::Ended
+    }
+
+    /// The body of one frame arrived.
+    pub fn receive(
+        &mut self,
+        body: &[u8],
+        config: &Config,
+        now: Instant,
+        effects: &mut Vec<Effect>,
+    ) {
+        self.heard_at = now;
+        match Incoming::decode(body) {
+            Ok(incoming) => self.dispatch(incoming, config, effects),
+            Err(error) => self.violated(&error, effects),
+        }
+    }
+
+    /// Bytes arrived that are no frame.
+    pub fn violated(&mut self, error: &DecodeError, effects: &mut Vec<Effect>) {
+        self.close(error.close_reason(), error.to_string(), effects);
+    }
+
+    /// The registry answered.
+    pub fn answered(&mut self, answer: Answer, now: Instant, effects: &mut Vec<Effect>) {
+        match std::mem::replace(&mut self.state, State::SignedIn { unanswered: None }) {
+            State::SigningIn => self.signed_in(answer, now, effects),
+            State::SignedIn { unanswered: Some(request) } => {
+                answer_request(request, answer, effects)
+            }
+            // The session ended while the registry was asked.
+            other => self.state = other,
+        }
+    }
+
+    /// Looks at the clock. A session of which nothing was heard for the whole silence is over, unless
+    /// this process itself was stalled meanwhile. Call it every heartbeat interval, and once more when
+    /// it returns a time before that.
+    pub fn check(
+        &mut self,
+        outflow: Outflow,
+        config: &Config,
+        now: Instant,
+        effects: &mut Vec<Effect>,
+    ) -> Option<Instant> {
+        let stalled = now > self.next_check + self.liveness.stall();
+        match self.state {
+            State::AwaitingHello { deadline } if now >= deadline && !stalled => {
+                let text = "no complete Hello in time".to_owned();
+                self.close(CloseReason::SignInTimeout, text, effects);
+            }
+            State::SignedIn { .. } => self.check_silence(outflow, stalled, config, now, effects),
+            _ => {}
+        }
+        self.schedule(now)
+    }
+
+    /// The socket ended on its own, or another part of the server ended the session.
+    pub fn end(&mut self) {
+        self.state = State::Ended;
+    }
+
+    fn dispatch(&mut self, incoming: Incoming, config: &Config, effects: &mut Vec<Effect>) {
+        match (self.state, incoming) {
+            (State::AwaitingHello { .. }, Incoming::Message(ClientMessage::Hello(hello))) => {
+                self.hello(hello, config, effects);
+            }
+            (State::AwaitingHello { .. }, Incoming::BadHello(error)) => {
+                self.refuse(&error, effects)
+            }
+            (State::SignedIn { .. }, Incoming::Message(message)) => self.message(message, effects),
+            (State::SignedIn { .. }, Incoming::BadRequest { request, error }) => {
+                effects.push(failed(request, ErrorCode::BadRequest, error));
+            }
+            (State::SignedIn { .. }, Incoming::UnknownOp { op, request }) => {
+                let text = format!("this server does not know op {op}");
+                effects.push(failed(request, ErrorCode::UnknownOp, text));
+            }
+            _ => self.unexpected(effects),
+        }
+    }
+
+    fn hello(&mut self, hello: Hello, config: &Config, effects: &mut Vec<Effect>) {
+        self.liveness = config.liveness(hello.heartbeat);
+        self.state = State::SigningIn;
+        effects.push(Effect::Ask(Command::SignIn(hello)));
+    }
+
+    fn refuse(&mut self, error: &BadHello, effects: &mut Vec<Effect>) {
+        let reason = match error {
+            BadHello::Version(_) => CloseReason::UnsupportedVersion,
+            _ => CloseReason::BadHello,
+        };
+        self.close(reason, error.to_string(), effects);
+    }
+
+    fn message(&mut self, message: ClientMessage, effects: &mut Vec<Effect>) {
+        match message {
+            ClientMessage::Heartbeat { n } => effects.push(Effect::Ack(n)),
+            ClientMessage::SetStatus { request, presence } => {
+                self.ask(request, Command::SetPresence(presence), effects);
+            }
+            ClientMessage::Watch { request, room } => {
+                self.ask(request, Command::Watch(room), effects);
+            }
+            ClientMessage::Unwatch { request, view } => effects.push(Effect::Shut(request, view)),
+            ClientMessage::Goodbye { reason } => self.close(reason, String::new(), effects),
+            ClientMessage::Hello(_) => self.unexpected(effects),
+        }
+    }
+
+    fn ask(&mut self, request: u32, command: Command, effects: &mut Vec<Effect>) {
+        self.state = State::SignedIn { unanswered: Some(Request(request)) };
+        effects.push(Effect::Ask(command));
+    }
+
+    fn unexpected(&mut self, effects: &mut Vec<Effect>) {
+        let reason = CloseReason::ProtocolError(Violation::UnexpectedMessage);
+        self.close(reason, "this message is not allowed here".to_owned(), effects);
+    }
+
+    fn signed_in(&mut self, answer: Answer, now: Instant, effects: &mut Vec<Effect>) {
+        match answer {
+            Answer::SignedIn { epoch, me } => {
+                self.heard_at = now;
+                effects.push(Effect::SignedIn(self.liveness, me));
+                effects.push(Effect::Send(self.welcome(epoch)));
+            }
+            Answer::Refused(reason, text) => self.close(reason, text, effects),
+            answer => unreachable!("a sign-in is answered with yes or no, not {answer:?}"),
+        }
+    }
+
+    fn welcome(&self, epoch: herenow_protocol::Epoch) -> ServerMessage {
+        let Liveness { interval, misses } = self.liveness;
+        ServerMessage::Welcome(Welcome {
+            version: VERSION,
+            session: self.id,
+            heartbeat_ms: millis(interval),
+            misses,
+            detection_bound_ms: millis(self.liveness.detection_bound()),
+            epoch,
+            frame_bytes_max: CLIENT_FRAME_BYTES_MAX as u64,
+            server: SERVER.to_owned(),
+        })
+    }
+
+    fn check_silence(
+        &mut self,
+        outflow: Outflow,
+        stalled: bool,
+        config: &Config,
+        now: Instant,
+        effects: &mut Vec<Effect>,
+    ) {
+        // While we were not running, or the registry has not answered, the silence is our own.
+        if stalled || self.is_busy() {
+            self.heard_at = now;
+        }
+        // While a full outbox keeps us from reading, a byte that the peer takes is its sign of life.
+        if let (true, Some(since)) = (outflow.reading_paused, outflow.blocked_since) {
+            self.heard_at = self.heard_at.max(since);
+        }
+        let for_at_least = |since: Instant, span| now.saturating_duration_since(since) >= span;
+        let reason = if for_at_least(self.heard_at, self.liveness.silence_max()) {
+            Some(match outflow.reading_paused {
+                true => CloseReason::SlowConsumer,
+                false => CloseReason::HeartbeatTimeout,
+            })
+        } else {
+            let stuck = outflow.blocked_since.is_some_and(|t| for_at_least(t, config.write_stall));
+            (stuck && !stalled).then_some(CloseReason::SlowConsumer)
+        };
+        if let Some(reason) = reason {
+            self.close(reason, String::new(), effects);
+        }
+    }
+
+    /// Checks come every interval, and exactly when the silence would be complete.
+    fn schedule(&mut self, now: Instant) -> Option<Instant> {
+        let regular = now + self.liveness.interval;
+        let decisive = match self.state {
+            State::AwaitingHello { deadline } => Some(deadline),
+            State::SignedIn { .. } => Some(self.heard_at + self.liveness.silence_max()),
+            State::SigningIn | State::Ended => None,
+        };
+        let early = decisive.filter(|&at| now < at && (at < regular || !self.is_signed_in()));
+        self.next_check = early.unwrap_or(regular);
+        early
+    }
+
+    fn is_signed_in(&self) -> bool {
+        matches!(self.state, State::SignedIn { .. })
+    }
+
+    fn close(&mut self, reason: CloseReason, text: String, effects: &mut Vec<Effect>) {
+        self.state = State::Ended;
+        effects.push(Effect::Close(reason, text));
+    }
+}
+
+/// The goodbye for a reason, as the wire wants it. `come_back_after` counts for a planned stop only.
+#[must_use]
+pub fn goodbye(reason: CloseReason, text: String, come_back_after: Duration) -> ServerMessage {
+    use CloseReason as R;
+    let reconnect = matches!(
+        reason,
+        R::HeartbeatTimeout
+            | R::SlowConsumer
+            | R::ServerShutdown
+            | R::ServerFull
+            | R::InternalError
+    );
+    let come_back_after_ms = if reconnect { millis(come_back_after) } else { 0 };
+    ServerMessage::Goodbye { reason, reconnect, come_back_after_ms, text }
+}
+
+fn answer_request(Request(request): Request, answer: Answer, effects: &mut Vec<Effect>) {
+    match answer {
+        Answer::Done => effects.push(done(request, None)),
+        Answer::Watching(view) => {
+            effects.push(done(request, Some(view)));
+            effects.push(Effect::Open(view));
+        }
+        Answer::Failed(code, text) => effects.push(failed(request, code, text)),
+        answer => unreachable!("a request is done or failed, not {answer:?}"),
+    }
+}
+
+fn done(request: u32, view: Option<ViewId>) -> Effect {
+    Effect::Send(ServerMessage::Result { request, view })
+}
+
+fn failed(request: u32, code: ErrorCode, text: String) -> Effect {
+    Effect::Send(ServerMessage::Error { request, code, text })
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
