@@ -1,15 +1,18 @@
 //! Reading `[op, field, field, ...]` as the protocol wants it: a missing trailing field has a
-//! default, an extra one is skipped, text is `str`, and no list reserves what it only announces.
+//! default, an extra one is skipped, text is `str`, bytes are `bin`, and shape is judged before range.
+//!
+//! What is read here has passed [`crate::scan`], so lengths are true and nesting is shallow.
 
 use std::fmt;
 use std::marker::PhantomData;
 
-use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use crate::limits::LIST_ELEMENTS_MAX;
+use crate::frame::DecodeError;
+use crate::limits::{INTEGER_MAX, LIST_ELEMENTS_MAX};
 
 /// The fields of one array, read in order.
-pub(crate) struct Fields<A>(pub(crate) A);
+pub(crate) struct Fields<A>(A);
 
 impl<'de, A: SeqAccess<'de>> Fields<A> {
     /// The next field, an error if the array has ended.
@@ -23,9 +26,89 @@ impl<'de, A: SeqAccess<'de>> Fields<A> {
     }
 
     /// Skips what a newer writer appended.
-    pub(crate) fn finish(mut self) -> Result<(), A::Error> {
+    fn finish(mut self) -> Result<(), A::Error> {
         while self.0.next_element::<IgnoredAny>()?.is_some() {}
         Ok(())
+    }
+}
+
+/// A value that is written as an array of fields.
+pub(crate) trait FromFields<'de>: Sized {
+    /// Reads the fields that this build knows.
+    fn read<A: SeqAccess<'de>>(fields: &mut Fields<A>) -> Result<Self, A::Error>;
+}
+
+/// An array of fields.
+pub(crate) struct Array<T>(pub(crate) T);
+
+impl<'de, T: FromFields<'de>> Deserialize<'de> for Array<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ArrayVisitor<T>(PhantomData<T>);
+        impl<'de, T: FromFields<'de>> Visitor<'de> for ArrayVisitor<T> {
+            type Value = Array<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an array of fields")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Array<T>, A::Error> {
+                let mut fields = Fields(seq);
+                let value = T::read(&mut fields)?;
+                fields.finish()?;
+                Ok(Array(value))
+            }
+
+            // serde's own error would quote the whole text.
+            fn visit_str<E: Error>(self, _: &str) -> Result<Array<T>, E> {
+                Err(E::custom("a str instead of an array of fields"))
+            }
+        }
+        // Asked for a sequence, rmp-serde takes a `bin` for an array of small numbers.
+        deserializer.deserialize_any(ArrayVisitor(PhantomData))
+    }
+}
+
+/// A list of at most [`LIST_ELEMENTS_MAX`] elements, none if it has more.
+pub(crate) struct List<T>(Option<Vec<T>>);
+
+impl<T> List<T> {
+    /// The elements, unless there are too many.
+    pub(crate) fn get(self) -> Result<Vec<T>, DecodeError> {
+        self.0.ok_or(DecodeError::OutOfRange("the length of a list"))
+    }
+}
+
+impl<'de, T: FromFields<'de>> Deserialize<'de> for List<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ListVisitor<T>(PhantomData<T>);
+        impl<'de, T: FromFields<'de>> Visitor<'de> for ListVisitor<T> {
+            type Value = List<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<List<T>, A::Error> {
+                // The scan has seen that the announced elements are there.
+                let len = seq.size_hint().unwrap_or(0);
+                if len > LIST_ELEMENTS_MAX {
+                    Fields(seq).finish()?;
+                    return Ok(List(None));
+                }
+                let mut elements = Vec::with_capacity(len);
+                while let Some(Array(element)) = seq.next_element()? {
+                    elements.push(element);
+                }
+                Ok(List(Some(elements)))
+            }
+
+            // serde's own error would quote the whole text.
+            fn visit_str<E: Error>(self, _: &str) -> Result<List<T>, E> {
+                Err(E::custom("a str instead of a list"))
+            }
+        }
+        // Asked for a sequence, rmp-serde takes a `bin` for an array of small numbers.
+        deserializer.deserialize_any(ListVisitor(PhantomData))
     }
 }
 
@@ -51,8 +134,15 @@ impl<'de> Deserialize<'de> for Str<'de> {
     }
 }
 
-/// A `bin` of exactly 16 bytes.
-pub(crate) struct Bin16(pub(crate) [u8; 16]);
+/// A `bin` of 16 bytes, none if it has another length.
+pub(crate) struct Bin16(Option<[u8; 16]>);
+
+impl Bin16 {
+    /// The bytes, if they are 16.
+    pub(crate) fn get(self, what: &'static str) -> Result<[u8; 16], DecodeError> {
+        self.0.ok_or(DecodeError::OutOfRange(what))
+    }
+}
 
 impl<'de> Deserialize<'de> for Bin16 {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -61,44 +151,127 @@ impl<'de> Deserialize<'de> for Bin16 {
             type Value = Bin16;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a bin of 16 bytes")
+                f.write_str("a bin")
             }
 
             fn visit_borrowed_bytes<E: Error>(self, bytes: &'de [u8]) -> Result<Bin16, E> {
-                let bytes = bytes.try_into().map_err(|_| E::invalid_length(bytes.len(), &self))?;
-                Ok(Bin16(bytes))
+                Ok(Bin16(bytes.try_into().ok()))
+            }
+
+            // serde's own error would quote the whole text.
+            fn visit_str<E: Error>(self, _: &str) -> Result<Bin16, E> {
+                Err(E::custom("a str instead of a bin"))
             }
         }
         deserializer.deserialize_bytes(BinVisitor)
     }
 }
 
-/// A list that starts empty and refuses more than [`LIST_ELEMENTS_MAX`] elements.
+/// An integer, none if it is negative or over [`INTEGER_MAX`].
 ///
-/// serde's own `Vec` reserves up to 1 MiB for an announced length, which five bytes can announce.
-pub(crate) struct List<T>(pub(crate) Vec<T>);
+/// MessagePack has nine ways to write one; all are accepted, the signed ones too.
+#[derive(Clone, Copy)]
+pub(crate) struct Uint(Option<u64>);
 
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
+impl Uint {
+    /// `number`, unless some language could not hold it.
+    pub(crate) fn new(number: impl TryInto<u64>) -> Self {
+        Self(number.try_into().ok().filter(|&number| number <= INTEGER_MAX))
+    }
+
+    /// The number, if it is in range.
+    pub(crate) fn get(self, what: &'static str) -> Result<u64, DecodeError> {
+        self.0.ok_or(DecodeError::OutOfRange(what))
+    }
+
+    /// The number, if it fits 32 bits.
+    pub(crate) fn narrow(self, what: &'static str) -> Result<u32, DecodeError> {
+        u32::try_from(self.get(what)?).map_err(|_| DecodeError::OutOfRange(what))
+    }
+}
+
+impl<'de> Deserialize<'de> for Uint {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct ListVisitor<T>(PhantomData<T>);
-        impl<'de, T: Deserialize<'de>> Visitor<'de> for ListVisitor<T> {
-            type Value = List<T>;
+        struct UintVisitor;
+        impl Visitor<'_> for UintVisitor {
+            type Value = Uint;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, "an array of at most {LIST_ELEMENTS_MAX} elements")
+                f.write_str("an integer")
             }
 
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<List<T>, A::Error> {
-                let mut elements = Vec::new();
-                while let Some(element) = seq.next_element()? {
-                    if elements.len() == LIST_ELEMENTS_MAX {
-                        return Err(A::Error::custom("more elements than a frame may hold"));
-                    }
-                    elements.push(element);
-                }
-                Ok(List(elements))
+            fn visit_u64<E>(self, number: u64) -> Result<Uint, E> {
+                Ok(Uint::new(number))
+            }
+
+            fn visit_i64<E>(self, number: i64) -> Result<Uint, E> {
+                Ok(Uint::new(number))
             }
         }
-        deserializer.deserialize_seq(ListVisitor(PhantomData))
+        deserializer.deserialize_u64(UintVisitor)
+    }
+}
+
+/// Any value; an integer is kept, of others nothing.
+pub(crate) struct UintOrAny(pub(crate) Uint);
+
+impl<'de> Deserialize<'de> for UintOrAny {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        const OTHER: UintOrAny = UintOrAny(Uint(None));
+
+        struct AnyVisitor;
+        impl<'de> Visitor<'de> for AnyVisitor {
+            type Value = UintOrAny;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("any value")
+            }
+
+            fn visit_u64<E>(self, number: u64) -> Result<UintOrAny, E> {
+                Ok(UintOrAny(Uint::new(number)))
+            }
+
+            fn visit_i64<E>(self, number: i64) -> Result<UintOrAny, E> {
+                Ok(UintOrAny(Uint::new(number)))
+            }
+
+            fn visit_f64<E>(self, _: f64) -> Result<UintOrAny, E> {
+                Ok(OTHER)
+            }
+
+            fn visit_bool<E>(self, _: bool) -> Result<UintOrAny, E> {
+                Ok(OTHER)
+            }
+
+            fn visit_str<E>(self, _: &str) -> Result<UintOrAny, E> {
+                Ok(OTHER)
+            }
+
+            fn visit_bytes<E>(self, _: &[u8]) -> Result<UintOrAny, E> {
+                Ok(OTHER)
+            }
+
+            fn visit_unit<E>(self) -> Result<UintOrAny, E> {
+                Ok(OTHER)
+            }
+
+            // An ext type, in rmp-serde's words.
+            fn visit_newtype_struct<D: Deserializer<'de>>(
+                self,
+                ext: D,
+            ) -> Result<UintOrAny, D::Error> {
+                IgnoredAny::deserialize(ext).map(|_| OTHER)
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<UintOrAny, A::Error> {
+                Fields(seq).finish().map(|()| OTHER)
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<UintOrAny, A::Error> {
+                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+                Ok(OTHER)
+            }
+        }
+        deserializer.deserialize_any(AnyVisitor)
     }
 }

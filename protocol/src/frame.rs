@@ -6,15 +6,14 @@
 //! +----------+-------------------------+----------+----
 //! ```
 
-use std::io;
-
 use bytes::{Buf, BufMut, Bytes, BytesMut};
-use rmp_serde::decode::Error as RmpError;
-use serde::de::{Deserialize, IgnoredAny};
+use serde::de::Deserialize;
 use serde::ser::Serialize;
 
 use crate::close::{CloseReason, Violation};
-use crate::limits::{FRAME_BYTES_MAX, FRAME_PREFIX_BYTES, NESTING_MAX};
+use crate::fields::{Array, FromFields};
+use crate::limits::{FRAME_BYTES_MAX, FRAME_PREFIX_BYTES};
+use crate::scan::check_value;
 
 /// Why bytes are not a frame or a message. The connection must be closed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -116,37 +115,21 @@ pub(crate) fn put_frame<M: Serialize>(message: &M, buffer: &mut BytesMut) {
     rmp_serde::encode::write(&mut buffer.writer(), message)
         .expect("writing a message to memory cannot fail");
     let len = buffer.len() - start - FRAME_PREFIX_BYTES;
-    assert!(len <= FRAME_BYTES_MAX, "a frame of {len} bytes was built, at most {FRAME_BYTES_MAX} fit");
+    assert!(
+        len <= FRAME_BYTES_MAX,
+        "a frame of {len} bytes was built, at most {FRAME_BYTES_MAX} fit"
+    );
     let prefix = u16::try_from(len).expect("checked one line above").to_be_bytes();
     buffer[start..start + FRAME_PREFIX_BYTES].copy_from_slice(&prefix);
 }
 
-/// Reads the one MessagePack value that fills `body`.
-pub(crate) fn read_value<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Result<T, DecodeError> {
-    let mut deserializer = rmp_serde::Deserializer::from_read_ref(body);
-    // rmp-serde allows one level less than it is told.
-    deserializer.set_max_depth(usize::from(NESTING_MAX) + 1);
-    let value = T::deserialize(&mut deserializer).map_err(classify)?;
-    match IgnoredAny::deserialize(&mut deserializer) {
-        Err(RmpError::InvalidMarkerRead(e)) if e.kind() == io::ErrorKind::UnexpectedEof => Ok(value),
-        _ => Err(DecodeError::TrailingBytes),
-    }
-}
-
-fn classify(error: RmpError) -> DecodeError {
-    match error {
-        RmpError::InvalidMarkerRead(_) | RmpError::InvalidDataRead(_) => {
-            DecodeError::NotMessagePack("the value is cut short".to_owned())
-        }
-        RmpError::DepthLimitExceeded => {
-            DecodeError::NotMessagePack(format!("nested deeper than {NESTING_MAX} arrays"))
-        }
-        RmpError::TypeMismatch(marker) if marker.to_u8() == 0xc1 => {
-            DecodeError::NotMessagePack("the byte 0xc1".to_owned())
-        }
-        RmpError::Utf8Error(_) => DecodeError::NotMessagePack("a str that is not UTF-8".to_owned()),
-        RmpError::OutOfRange => DecodeError::OutOfRange("an integer"),
-        other => DecodeError::WrongShape(other.to_string()),
+/// Reads the one array of fields that fills `body`.
+pub(crate) fn read_array<'de, T: FromFields<'de>>(body: &'de [u8]) -> Result<T, DecodeError> {
+    check_value(body)?;
+    match Array::deserialize(&mut rmp_serde::Deserializer::from_read_ref(body)) {
+        Ok(Array(value)) => Ok(value),
+        // After the scan only the types can be wrong.
+        Err(error) => Err(DecodeError::WrongShape(error.to_string())),
     }
 }
 
@@ -161,7 +144,10 @@ mod tests {
         assert_eq!(body_len(&[0, 0], 512), Err(DecodeError::Empty));
         assert_eq!(body_len(&[2, 0], 512), Ok(Some(512)));
         assert_eq!(body_len(&[2, 1], 512), Err(DecodeError::TooLong { got: 513, max: 512 }));
-        assert_eq!(body_len(b"GET / HTTP", 512), Err(DecodeError::TooLong { got: 18_245, max: 512 }));
+        assert_eq!(
+            body_len(b"GET / HTTP", 512),
+            Err(DecodeError::TooLong { got: 18_245, max: 512 })
+        );
     }
 
     #[test]
@@ -179,13 +165,5 @@ mod tests {
             }
             assert_eq!(bodies, [vec![0x91, 2], vec![0x90]], "cut at {cut}");
         }
-    }
-
-    #[test]
-    fn nesting_is_limited_as_documented() {
-        let nested = |levels: usize| [vec![0x91; levels], vec![0xc0]].concat();
-        assert!(read_value::<IgnoredAny>(&nested(NESTING_MAX.into())).is_ok());
-        let error = read_value::<IgnoredAny>(&nested(usize::from(NESTING_MAX) + 1));
-        assert!(matches!(error, Err(DecodeError::NotMessagePack(_))));
     }
 }

@@ -15,6 +15,7 @@ pub mod limits;
 pub mod message;
 pub mod name;
 pub mod presence;
+mod scan;
 
 pub use close::{CloseReason, Violation};
 pub use digest::{Digest, Epoch};

@@ -1,15 +1,14 @@
 //! What a client says, and what a server makes of it.
 
-use std::fmt;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use serde::de::{Deserialize, Deserializer, IgnoredAny, SeqAccess, Visitor};
+use serde::de::SeqAccess;
 use serde::ser::{Serialize, Serializer};
 
 use crate::close::CloseReason;
-use crate::fields::{Fields, Str};
-use crate::frame::{DecodeError, put_frame, read_value};
+use crate::fields::{Fields, FromFields, Str, Uint, UintOrAny};
+use crate::frame::{DecodeError, put_frame, read_array};
 use crate::ids::{DeviceId, InvalidDeviceId, ViewId};
 use crate::limits::{INTEGER_MAX, VERSION};
 use crate::name::{DisplayName, InvalidName, InvalidText, StatusText, check_label};
@@ -154,7 +153,7 @@ impl Incoming {
     /// # Errors
     /// [`DecodeError`]: the connection must be closed.
     pub fn decode(body: &[u8]) -> Result<Self, DecodeError> {
-        read_value::<Verdict>(body)?.0
+        read_array::<Verdict>(body)?.0
     }
 }
 
@@ -177,7 +176,8 @@ impl Serialize for ClientMessage {
 impl Serialize for Hello {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let heartbeat_ms = self.heartbeat.map_or(0, |interval| interval.as_millis());
-        let heartbeat_ms = u64::try_from(heartbeat_ms).map_or(INTEGER_MAX, |ms| ms.min(INTEGER_MAX));
+        let heartbeat_ms =
+            u64::try_from(heartbeat_ms).map_or(INTEGER_MAX, |ms| ms.min(INTEGER_MAX));
         (
             HELLO,
             VERSION,
@@ -193,56 +193,48 @@ impl Serialize for Hello {
     }
 }
 
-/// Parsing succeeded; the values may still break a rule of the wire.
+/// The shape is right; the values may still break a rule of the wire.
 struct Verdict(Result<Incoming, DecodeError>);
 
-impl<'de> Deserialize<'de> for Verdict {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_seq(VerdictVisitor)
-    }
-}
-
-struct VerdictVisitor;
-
-impl<'de> Visitor<'de> for VerdictVisitor {
-    type Value = Verdict;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an array [op, ...]")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Verdict, A::Error> {
-        let mut fields = Fields(seq);
-        let op: u64 = fields.required("op")?;
-        let verdict = match op {
-            HELLO => hello(&mut fields)?,
-            HEARTBEAT => heartbeat(fields.required("n")?),
-            SET_STATUS => set_status(&mut fields)?,
-            WATCH => watch(&mut fields)?,
-            UNWATCH => unwatch(fields.required("request")?, fields.required("view")?),
-            GOODBYE => goodbye(fields.or(0)?),
-            op => unknown(op, &fields.or(FirstField(0))?),
+impl<'de> FromFields<'de> for Verdict {
+    fn read<A: SeqAccess<'de>>(fields: &mut Fields<A>) -> Result<Self, A::Error> {
+        let op: Uint = fields.required("op")?;
+        let op = match op.get("op") {
+            Ok(op) => op,
+            Err(error) => return Ok(Self(Err(error))),
         };
-        fields.finish()?;
-        Ok(Verdict(verdict))
+        Ok(Self(match op {
+            HELLO => hello(fields)?,
+            HEARTBEAT => heartbeat(fields.required("n")?),
+            SET_STATUS => set_status(fields)?,
+            WATCH => watch(fields)?,
+            UNWATCH => unwatch(fields.required("request")?, fields.required("view")?),
+            GOODBYE => goodbye(fields.or(Uint::new(0))?),
+            op => {
+                let UintOrAny(first) = fields.or(UintOrAny(Uint::new(0)))?;
+                Ok(Incoming::UnknownOp { op, request: first.narrow("request").unwrap_or(0) })
+            }
+        }))
     }
 }
 
 type Read<E> = Result<Result<Incoming, DecodeError>, E>;
 
 fn hello<'de, A: SeqAccess<'de>>(fields: &mut Fields<A>) -> Read<A::Error> {
-    let version: u64 = fields.required("version")?;
-    if version != VERSION {
-        return Ok(Ok(Incoming::BadHello(BadHello::Version(version))));
+    let version: Uint = fields.required("version")?;
+    match version.get("version") {
+        Ok(VERSION) => {}
+        Ok(other) => return Ok(Ok(Incoming::BadHello(BadHello::Version(other)))),
+        Err(error) => return Ok(Err(error)),
     }
     let name: Str<'de> = fields.required("name")?;
     let device: Str<'de> = fields.required("device")?;
     let label: Str<'de> = fields.or(Str(""))?;
-    let heartbeat_ms: u64 = fields.or(0)?;
+    let heartbeat_ms = fields.or(Uint::new(0))?;
     let observe: bool = fields.or(false)?;
-    let status: u64 = fields.or(0)?;
+    let status = fields.or(Uint::new(0))?;
     let text: Str<'de> = fields.or(Str(""))?;
-    let checked = || -> Result<Hello, BadHello> {
+    let checked = |heartbeat_ms, status| -> Result<Hello, BadHello> {
         check_label(label.0).map_err(BadHello::Label)?;
         Ok(Hello {
             name: DisplayName::new(name.0)?,
@@ -253,7 +245,8 @@ fn hello<'de, A: SeqAccess<'de>>(fields: &mut Fields<A>) -> Read<A::Error> {
             presence: presence(status, text.0)?,
         })
     };
-    Ok(Ok(match checked() {
+    let in_range = heartbeat_ms.get("heartbeat_ms").and_then(|ms| Ok((ms, status.get("status")?)));
+    Ok(in_range.map(|(heartbeat_ms, status)| match checked(heartbeat_ms, status) {
         Ok(hello) => Incoming::Message(ClientMessage::Hello(hello)),
         Err(error) => Incoming::BadHello(error),
     }))
@@ -264,109 +257,49 @@ fn presence(status: u64, text: &str) -> Result<Presence, BadPresence> {
     Ok(Presence { status, text: StatusText::new(text)? })
 }
 
-fn heartbeat(n: u64) -> Result<Incoming, DecodeError> {
-    if n > INTEGER_MAX {
-        return Err(DecodeError::OutOfRange("n"));
-    }
-    Ok(Incoming::Message(ClientMessage::Heartbeat { n }))
+fn heartbeat(n: Uint) -> Result<Incoming, DecodeError> {
+    Ok(Incoming::Message(ClientMessage::Heartbeat { n: n.get("n")? }))
 }
 
 fn set_status<'de, A: SeqAccess<'de>>(fields: &mut Fields<A>) -> Read<A::Error> {
-    let request: u64 = fields.required("request")?;
-    let status: u64 = fields.required("status")?;
+    let (request, status): (Uint, Uint) = (fields.required("request")?, fields.required("status")?);
     let text: Str<'de> = fields.or(Str(""))?;
-    Ok(request_number(request).map(|request| match presence(status, text.0) {
-        Ok(presence) => Incoming::Message(ClientMessage::SetStatus { request, presence }),
-        Err(error) => Incoming::BadRequest { request, error: error.to_string() },
-    }))
+    let checked = || {
+        let (request, status) = (request.narrow("request")?, status.get("status")?);
+        Ok(match presence(status, text.0) {
+            Ok(presence) => Incoming::Message(ClientMessage::SetStatus { request, presence }),
+            Err(error) => Incoming::BadRequest { request, error: error.to_string() },
+        })
+    };
+    Ok(checked())
 }
 
 fn watch<'de, A: SeqAccess<'de>>(fields: &mut Fields<A>) -> Read<A::Error> {
-    let request: u64 = fields.required("request")?;
-    let kind: u64 = fields.required("kind")?;
-    if kind != ROOM {
-        let error = format!("there is no kind of view {kind}: 0 is a room");
-        return Ok(request_number(request).map(|request| Incoming::BadRequest { request, error }));
+    let (request, kind): (Uint, Uint) = (fields.required("request")?, fields.required("kind")?);
+    match kind.get("kind") {
+        Ok(ROOM) => {}
+        Ok(kind) => {
+            let error = format!("there is no kind of view {kind}: 0 is a room");
+            let request = request.narrow("request");
+            return Ok(request.map(|request| Incoming::BadRequest { request, error }));
+        }
+        Err(error) => return Ok(Err(error)),
     }
     let room: Str<'de> = fields.required("name")?;
-    Ok(request_number(request).map(|request| {
+    Ok(request.narrow("request").map(|request| {
         Incoming::Message(ClientMessage::Watch { request, room: room.0.to_owned() })
     }))
 }
 
-fn unwatch(request: u64, view: u64) -> Result<Incoming, DecodeError> {
-    let request = request_number(request)?;
-    let view = ViewId(u32::try_from(view).map_err(|_| DecodeError::OutOfRange("view"))?);
+fn unwatch(request: Uint, view: Uint) -> Result<Incoming, DecodeError> {
+    let (request, view) = (request.narrow("request")?, ViewId(view.narrow("view")?));
     Ok(Incoming::Message(ClientMessage::Unwatch { request, view }))
 }
 
-fn goodbye(reason: u64) -> Result<Incoming, DecodeError> {
-    let reason = match CloseReason::from_wire(reason, 0) {
+fn goodbye(reason: Uint) -> Result<Incoming, DecodeError> {
+    let reason = match CloseReason::from_wire(reason.get("reason")?, 0) {
         CloseReason::HeartbeatTimeout => CloseReason::HeartbeatTimeout,
         _ => CloseReason::Goodbye,
     };
     Ok(Incoming::Message(ClientMessage::Goodbye { reason }))
-}
-
-fn unknown(op: u64, first: &FirstField) -> Result<Incoming, DecodeError> {
-    Ok(Incoming::UnknownOp { op, request: u32::try_from(first.0).unwrap_or(0) })
-}
-
-fn request_number(request: u64) -> Result<u32, DecodeError> {
-    u32::try_from(request).map_err(|_| DecodeError::OutOfRange("request"))
-}
-
-/// An unsigned integer, 0 for a value of any other kind.
-struct FirstField(u64);
-
-impl<'de> Deserialize<'de> for FirstField {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct AnyVisitor;
-        impl<'de> Visitor<'de> for AnyVisitor {
-            type Value = FirstField;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("any value")
-            }
-
-            fn visit_u64<E>(self, n: u64) -> Result<FirstField, E> {
-                Ok(FirstField(n))
-            }
-
-            fn visit_i64<E>(self, _: i64) -> Result<FirstField, E> {
-                Ok(FirstField(0))
-            }
-
-            fn visit_f64<E>(self, _: f64) -> Result<FirstField, E> {
-                Ok(FirstField(0))
-            }
-
-            fn visit_bool<E>(self, _: bool) -> Result<FirstField, E> {
-                Ok(FirstField(0))
-            }
-
-            fn visit_str<E>(self, _: &str) -> Result<FirstField, E> {
-                Ok(FirstField(0))
-            }
-
-            fn visit_bytes<E>(self, _: &[u8]) -> Result<FirstField, E> {
-                Ok(FirstField(0))
-            }
-
-            fn visit_unit<E>(self) -> Result<FirstField, E> {
-                Ok(FirstField(0))
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<FirstField, A::Error> {
-                while seq.next_element::<IgnoredAny>()?.is_some() {}
-                Ok(FirstField(0))
-            }
-
-            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<FirstField, A::Error> {
-                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-                Ok(FirstField(0))
-            }
-        }
-        deserializer.deserialize_any(AnyVisitor)
-    }
 }

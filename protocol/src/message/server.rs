@@ -1,16 +1,14 @@
 //! What a server says.
 
-use std::fmt;
-
 use bytes::{Bytes, BytesMut};
-use serde::de::{Deserialize, Deserializer, SeqAccess, Visitor};
+use serde::de::SeqAccess;
 use serde::ser::{Serialize, Serializer};
 
 use super::Bin;
 use crate::close::CloseReason;
 use crate::digest::{Digest, Epoch};
-use crate::fields::{Bin16, Fields, List, Str};
-use crate::frame::{DecodeError, put_frame, read_value};
+use crate::fields::{Array, Bin16, Fields, FromFields, List, Str, Uint};
+use crate::frame::{DecodeError, put_frame, read_array};
 use crate::ids::{SessionId, UserId, ViewId};
 use crate::name::{DisplayName, StatusText};
 use crate::presence::{Entry, Presence, Status};
@@ -233,7 +231,7 @@ impl ServerMessage {
     /// # Errors
     /// [`DecodeError`]: the connection must be closed.
     pub fn decode(body: &[u8]) -> Result<Option<Self>, DecodeError> {
-        read_value::<Verdict>(body)?.0
+        read_array::<Verdict>(body)?.0
     }
 }
 
@@ -335,242 +333,245 @@ impl Serialize for WireProof {
     }
 }
 
-/// Parsing succeeded; the values may still break a rule of the wire.
+/// The shape is right; the values may still break a rule of the wire.
 struct Verdict(Result<Option<ServerMessage>, DecodeError>);
 
-impl<'de> Deserialize<'de> for Verdict {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_seq(VerdictVisitor)
-    }
-}
-
-struct VerdictVisitor;
-
-impl<'de> Visitor<'de> for VerdictVisitor {
-    type Value = Verdict;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an array [op, ...]")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Verdict, A::Error> {
-        let mut fields = Fields(seq);
-        let op: u64 = fields.required("op")?;
-        let verdict = match op {
-            WELCOME => welcome(&mut fields)?,
-            HEARTBEAT_ACK => heartbeat_ack(&mut fields)?,
-            SNAPSHOT_PAGE => snapshot_page(&mut fields)?,
-            SNAPSHOT_END => snapshot_end(&mut fields)?,
-            DELTA => delta(&mut fields)?,
-            RESULT => result(&mut fields)?,
-            ERROR => error(&mut fields)?,
-            GOODBYE => goodbye(&mut fields)?,
-            _ => {
-                fields.finish()?;
-                return Ok(Verdict(Ok(None)));
-            }
+impl<'de> FromFields<'de> for Verdict {
+    fn read<A: SeqAccess<'de>>(fields: &mut Fields<A>) -> Result<Self, A::Error> {
+        let op: Uint = fields.required("op")?;
+        let op = match op.get("op") {
+            Ok(op) => op,
+            Err(error) => return Ok(Self(Err(error))),
         };
-        fields.finish()?;
-        Ok(Verdict(verdict.map(Some)))
+        let message = match op {
+            WELCOME => welcome(fields)?,
+            HEARTBEAT_ACK => heartbeat_ack(fields)?,
+            SNAPSHOT_PAGE => snapshot_page(fields)?,
+            SNAPSHOT_END => snapshot_end(fields)?,
+            DELTA => delta(fields)?,
+            RESULT => result(fields)?,
+            ERROR => error(fields)?,
+            GOODBYE => goodbye(fields)?,
+            _ => return Ok(Self(Ok(None))),
+        };
+        Ok(Self(message.map(Some)))
     }
 }
 
 type Read<E> = Result<Result<ServerMessage, DecodeError>, E>;
 
 fn welcome<'de, A: SeqAccess<'de>>(fields: &mut Fields<A>) -> Read<A::Error> {
-    let version = fields.required("version")?;
-    let session = SessionId(fields.required("session")?);
-    let heartbeat_ms = fields.required("heartbeat_ms")?;
-    let misses: u64 = fields.required("misses")?;
-    let detection_bound_ms = fields.required("detection_bound_ms")?;
-    let epoch = Epoch(fields.required::<Bin16>("epoch")?.0);
-    let frame_bytes_max = fields.required("frame_bytes_max")?;
+    let (version, session): (Uint, Uint) =
+        (fields.required("version")?, fields.required("session")?);
+    let (heartbeat_ms, misses): (Uint, Uint) =
+        (fields.required("heartbeat_ms")?, fields.required("misses")?);
+    let detection_bound_ms: Uint = fields.required("detection_bound_ms")?;
+    let epoch: Bin16 = fields.required("epoch")?;
+    let frame_bytes_max: Uint = fields.required("frame_bytes_max")?;
     let server: Str<'de> = fields.or(Str(""))?;
-    Ok(narrow(misses, "misses").and_then(|misses| {
-        if heartbeat_ms == 0 || misses == 0 {
+    let checked = || {
+        let welcome = Welcome {
+            version: version.get("version")?,
+            session: SessionId(session.get("session")?),
+            heartbeat_ms: heartbeat_ms.get("heartbeat_ms")?,
+            misses: misses.narrow("misses")?,
+            detection_bound_ms: detection_bound_ms.get("detection_bound_ms")?,
+            epoch: Epoch(epoch.get("epoch")?),
+            frame_bytes_max: frame_bytes_max.get("frame_bytes_max")?,
+            server: server.0.to_owned(),
+        };
+        if welcome.heartbeat_ms == 0 || welcome.misses == 0 {
             return Err(DecodeError::OutOfRange("the heartbeat rule"));
         }
-        Ok(ServerMessage::Welcome(Welcome {
-            version,
-            session,
-            heartbeat_ms,
-            misses,
-            detection_bound_ms,
-            epoch,
-            frame_bytes_max,
-            server: server.0.to_owned(),
-        }))
-    }))
+        Ok(ServerMessage::Welcome(welcome))
+    };
+    Ok(checked())
 }
 
 fn heartbeat_ack<'de, A: SeqAccess<'de>>(fields: &mut Fields<A>) -> Read<A::Error> {
-    let n = fields.required("n")?;
-    let me: Option<RawPresence> = fields.required("me")?;
+    let n: Uint = fields.required("n")?;
+    let me: Option<Array<RawPresence>> = fields.required("me")?;
     let views: List<RawProof> = fields.required("views")?;
     let checked = || {
-        let me = me.map(|me| me.0).transpose()?;
-        let views = views.0.into_iter().map(|view| view.0).collect::<Result<_, _>>()?;
+        let n = n.get("n")?;
+        let me = me.map(|Array(RawPresence(me))| me).transpose()?;
+        let views = views.get()?.into_iter().map(|view| view.0).collect::<Result<_, _>>()?;
         Ok(ServerMessage::HeartbeatAck { n, me, views })
     };
     Ok(checked())
 }
 
 fn snapshot_page<'de, A: SeqAccess<'de>>(fields: &mut Fields<A>) -> Read<A::Error> {
-    let (view, first, last) =
+    let (view, first, last): (Uint, Uint, Uint) =
         (fields.required("view")?, fields.required("first")?, fields.required("last")?);
     let entries: List<RawEntry> = fields.required("entries")?;
     let checked = || {
-        let (first, last) = (narrow(first, "first")?, narrow(last, "last")?);
+        let view = ViewId(view.narrow("view")?);
+        let (first, last) = (UserId(first.narrow("first")?), UserId(last.narrow("last")?));
         let entries: Vec<Entry> =
-            entries.0.into_iter().map(|entry| entry.0).collect::<Result<_, _>>()?;
-        let in_range = entries.iter().all(|entry| (first..=last).contains(&entry.id.0));
-        if !in_range || !entries.is_sorted_by(|a, b| a.id < b.id) {
+            entries.get()?.into_iter().map(|entry| entry.0).collect::<Result<_, _>>()?;
+        let in_range = entries.iter().all(|entry| (first..=last).contains(&entry.id));
+        if first > last || !in_range || !entries.is_sorted_by(|a, b| a.id < b.id) {
             return Err(DecodeError::OutOfRange("an id of a page"));
         }
-        let (first, last) = (UserId(first), UserId(last));
-        Ok(ServerMessage::SnapshotPage { view: ViewId(narrow(view, "view")?), first, last, entries })
+        Ok(ServerMessage::SnapshotPage { view, first, last, entries })
     };
     Ok(checked())
 }
 
 fn snapshot_end<'de, A: SeqAccess<'de>>(fields: &mut Fields<A>) -> Read<A::Error> {
-    let RawProof(proof) = proof(fields)?;
+    let RawProof(proof) = RawProof::read(fields)?;
     Ok(proof.map(|(view, proof)| ServerMessage::SnapshotEnd { view, proof }))
 }
 
 fn delta<'de, A: SeqAccess<'de>>(fields: &mut Fields<A>) -> Read<A::Error> {
-    let view = fields.required("view")?;
-    let from = fields.required("from")?;
-    let (version, count) = (fields.required("to")?, fields.required("count")?);
-    let digest = Digest::from_bytes(fields.required::<Bin16>("digest")?.0);
+    let (view, from, to): (Uint, Uint, Uint) =
+        (fields.required("view")?, fields.required("from")?, fields.required("to")?);
+    let (count, digest): (Uint, Bin16) = (fields.required("count")?, fields.required("digest")?);
     let changes: List<RawChange> = fields.required("changes")?;
     let checked = || {
-        let proof = ViewProof { version, count: narrow(count, "count")?, digest };
-        let changes = changes.0.into_iter().map(|change| change.0).collect::<Result<_, _>>()?;
-        Ok(ServerMessage::Delta { view: ViewId(narrow(view, "view")?), from, proof, changes })
+        let (view, from) = (ViewId(view.narrow("view")?), from.get("from")?);
+        let proof = view_proof(to, count, digest)?;
+        let changes =
+            changes.get()?.into_iter().map(|change| change.0).collect::<Result<_, _>>()?;
+        Ok(ServerMessage::Delta { view, from, proof, changes })
     };
     Ok(checked())
 }
 
 fn result<'de, A: SeqAccess<'de>>(fields: &mut Fields<A>) -> Read<A::Error> {
-    let request = fields.required("request")?;
-    let value: Option<u64> = fields.or(None)?;
+    let request: Uint = fields.required("request")?;
+    let value: Option<Uint> = fields.or(None)?;
     let checked = || {
-        let view = value.map(|view| narrow(view, "value").map(ViewId)).transpose()?;
-        Ok(ServerMessage::Result { request: narrow(request, "request")?, view })
+        let view = value.map(|view| view.narrow("value").map(ViewId)).transpose()?;
+        Ok(ServerMessage::Result { request: request.narrow("request")?, view })
     };
     Ok(checked())
 }
 
 fn error<'de, A: SeqAccess<'de>>(fields: &mut Fields<A>) -> Read<A::Error> {
-    let request = fields.required("request")?;
-    let code = ErrorCode::from_wire(fields.required("code")?);
-    let text = fields.or(Str(""))?.0.to_owned();
-    Ok(narrow(request, "request").map(|request| ServerMessage::Error { request, code, text }))
+    let (request, code): (Uint, Uint) = (fields.required("request")?, fields.required("code")?);
+    let text: Str<'de> = fields.or(Str(""))?;
+    let checked = || {
+        let code = ErrorCode::from_wire(code.get("code")?);
+        let request = request.narrow("request")?;
+        Ok(ServerMessage::Error { request, code, text: text.0.to_owned() })
+    };
+    Ok(checked())
 }
 
 fn goodbye<'de, A: SeqAccess<'de>>(fields: &mut Fields<A>) -> Read<A::Error> {
-    let reason = fields.required("reason")?;
-    let reason = CloseReason::from_wire(reason, fields.or(0)?);
-    let reconnect = fields.or(false)?;
-    let come_back_after_ms = fields.or(0)?;
-    let text = fields.or(Str(""))?.0.to_owned();
-    Ok(Ok(ServerMessage::Goodbye { reason, reconnect, come_back_after_ms, text }))
+    let (reason, detail): (Uint, Uint) = (fields.required("reason")?, fields.or(Uint::new(0))?);
+    let reconnect: bool = fields.or(false)?;
+    let come_back_after_ms = fields.or(Uint::new(0))?;
+    let text: Str<'de> = fields.or(Str(""))?;
+    let checked = || {
+        let reason = close_reason(reason, detail)?;
+        let come_back_after_ms = come_back_after_ms.get("come_back_after_ms")?;
+        let text = text.0.to_owned();
+        Ok(ServerMessage::Goodbye { reason, reconnect, come_back_after_ms, text })
+    };
+    Ok(checked())
 }
 
-fn narrow(number: u64, what: &'static str) -> Result<u32, DecodeError> {
-    u32::try_from(number).map_err(|_| DecodeError::OutOfRange(what))
+fn close_reason(reason: Uint, detail: Uint) -> Result<CloseReason, DecodeError> {
+    Ok(CloseReason::from_wire(reason.get("a close reason")?, detail.get("detail")?))
 }
 
-fn presence(status: u64, text: &str) -> Result<Presence, DecodeError> {
-    let status = Status::from_wire(status).ok_or(DecodeError::OutOfRange("a status"))?;
+fn view_proof(version: Uint, count: Uint, digest: Bin16) -> Result<ViewProof, DecodeError> {
+    Ok(ViewProof {
+        version: version.get("version")?,
+        count: count.narrow("count")?,
+        digest: Digest::from_bytes(digest.get("digest")?),
+    })
+}
+
+fn presence(status: Uint, text: &str) -> Result<Presence, DecodeError> {
+    let status = Status::from_wire(status.get("status")?);
+    let status = status.ok_or(DecodeError::OutOfRange("a status"))?;
     let text = StatusText::new(text).map_err(|_| DecodeError::OutOfRange("a status text"))?;
     Ok(Presence { status, text })
 }
 
-fn entry(id: u64, name: &str, status: u64, text: &str, since_ms: u64) -> Result<Entry, DecodeError> {
-    let name = DisplayName::new(name).map_err(|_| DecodeError::OutOfRange("a name"))?;
-    Ok(Entry { id: UserId(narrow(id, "id")?), name, presence: presence(status, text)?, since_ms })
+/// `[view, version, count, digest]`.
+struct RawProof(Result<(ViewId, ViewProof), DecodeError>);
+
+/// `[status, text]`.
+struct RawPresence(Result<Presence, DecodeError>);
+
+/// `[id, name, status, text, since]`.
+struct RawEntry(Result<Entry, DecodeError>);
+
+/// `[kind, id, ...]`.
+struct RawChange(Result<Change, DecodeError>);
+
+impl<'de> FromFields<'de> for RawProof {
+    fn read<A: SeqAccess<'de>>(fields: &mut Fields<A>) -> Result<Self, A::Error> {
+        let (view, version, count): (Uint, Uint, Uint) =
+            (fields.required("view")?, fields.required("version")?, fields.required("count")?);
+        let digest: Bin16 = fields.required("digest")?;
+        let checked = || Ok((ViewId(view.narrow("view")?), view_proof(version, count, digest)?));
+        Ok(Self(checked()))
+    }
 }
 
-fn proof<'de, A: SeqAccess<'de>>(fields: &mut Fields<A>) -> Result<RawProof, A::Error> {
-    let (view, version, count) =
-        (fields.required("view")?, fields.required("version")?, fields.required("count")?);
-    let digest = Digest::from_bytes(fields.required::<Bin16>("digest")?.0);
-    let checked = || {
-        let proof = ViewProof { version, count: narrow(count, "count")?, digest };
-        Ok((ViewId(narrow(view, "view")?), proof))
-    };
-    Ok(RawProof(checked()))
+impl<'de> FromFields<'de> for RawPresence {
+    fn read<A: SeqAccess<'de>>(fields: &mut Fields<A>) -> Result<Self, A::Error> {
+        let status: Uint = fields.required("status")?;
+        let text: Str<'de> = fields.or(Str(""))?;
+        Ok(Self(presence(status, text.0)))
+    }
 }
 
-/// Defines a value that is itself an array: its fields are read first, then checked.
-macro_rules! array_value {
-    ($name:ident => $value:ty, $read:expr) => {
-        struct $name(Result<$value, DecodeError>);
-
-        impl<'de> Deserialize<'de> for $name {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                struct ArrayVisitor;
-                impl<'de> Visitor<'de> for ArrayVisitor {
-                    type Value = $name;
-
-                    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                        f.write_str("an array")
-                    }
-
-                    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<$name, A::Error> {
-                        let mut fields = Fields(seq);
-                        let value = $read(&mut fields)?;
-                        fields.finish()?;
-                        Ok(value)
-                    }
-                }
-                deserializer.deserialize_seq(ArrayVisitor)
-            }
-        }
-    };
-}
-
-array_value!(RawProof => (ViewId, ViewProof), proof);
-array_value!(RawPresence => Presence, raw_presence);
-array_value!(RawEntry => Entry, raw_entry);
-array_value!(RawChange => Change, raw_change);
-
-fn raw_presence<'de, A: SeqAccess<'de>>(fields: &mut Fields<A>) -> Result<RawPresence, A::Error> {
-    let status = fields.required("status")?;
-    let text: Str<'de> = fields.or(Str(""))?;
-    Ok(RawPresence(presence(status, text.0)))
-}
-
-fn raw_entry<'de, A: SeqAccess<'de>>(fields: &mut Fields<A>) -> Result<RawEntry, A::Error> {
-    let id = fields.required("id")?;
-    let name: Str<'de> = fields.required("name")?;
-    let status = fields.required("status")?;
-    let text: Str<'de> = fields.required("text")?;
-    Ok(RawEntry(entry(id, name.0, status, text.0, fields.required("since")?)))
-}
-
-fn raw_change<'de, A: SeqAccess<'de>>(fields: &mut Fields<A>) -> Result<RawChange, A::Error> {
-    let kind: u64 = fields.required("kind")?;
-    Ok(RawChange(match kind {
-        JOINED => raw_entry(fields)?.0.map(Change::Joined),
-        UPDATED => {
-            let id = fields.required("id")?;
-            let RawPresence(presence) = raw_presence(fields)?;
-            let since_ms = fields.required("since")?;
-            narrow(id, "id").and_then(|id| {
-                Ok(Change::Updated { id: UserId(id), presence: presence?, since_ms })
+impl<'de> FromFields<'de> for RawEntry {
+    fn read<A: SeqAccess<'de>>(fields: &mut Fields<A>) -> Result<Self, A::Error> {
+        let (id, name): (Uint, Str<'de>) = (fields.required("id")?, fields.required("name")?);
+        let (status, text): (Uint, Str<'de>) =
+            (fields.required("status")?, fields.required("text")?);
+        let since: Uint = fields.required("since")?;
+        let checked = || {
+            Ok(Entry {
+                id: UserId(id.narrow("id")?),
+                name: DisplayName::new(name.0).map_err(|_| DecodeError::OutOfRange("a name"))?,
+                presence: presence(status, text.0)?,
+                since_ms: since.get("since")?,
             })
-        }
-        LEFT => {
-            let id = fields.required("id")?;
-            let cause = fields.required("cause")?;
-            let cause = CloseReason::from_wire(cause, fields.or(0)?);
-            narrow(id, "id").map(|id| Change::Left { id: UserId(id), cause })
-        }
-        _ => Err(DecodeError::OutOfRange("the kind of a change")),
-    }))
+        };
+        Ok(Self(checked()))
+    }
+}
+
+impl<'de> FromFields<'de> for RawChange {
+    fn read<A: SeqAccess<'de>>(fields: &mut Fields<A>) -> Result<Self, A::Error> {
+        let kind: Uint = fields.required("kind")?;
+        Ok(Self(match kind.get("the kind of a change") {
+            Ok(JOINED) => RawEntry::read(fields)?.0.map(Change::Joined),
+            Ok(UPDATED) => updated(fields)?,
+            Ok(LEFT) => left(fields)?,
+            Ok(_) => Err(DecodeError::OutOfRange("the kind of a change")),
+            Err(error) => Err(error),
+        }))
+    }
+}
+
+type ReadChange<E> = Result<Result<Change, DecodeError>, E>;
+
+fn updated<'de, A: SeqAccess<'de>>(fields: &mut Fields<A>) -> ReadChange<A::Error> {
+    let (id, status): (Uint, Uint) = (fields.required("id")?, fields.required("status")?);
+    let (text, since): (Str<'de>, Uint) = (fields.required("text")?, fields.required("since")?);
+    let checked = || {
+        let (id, since_ms) = (UserId(id.narrow("id")?), since.get("since")?);
+        Ok(Change::Updated { id, presence: presence(status, text.0)?, since_ms })
+    };
+    Ok(checked())
+}
+
+fn left<'de, A: SeqAccess<'de>>(fields: &mut Fields<A>) -> ReadChange<A::Error> {
+    let (id, cause): (Uint, Uint) = (fields.required("id")?, fields.required("cause")?);
+    let detail = fields.or(Uint::new(0))?;
+    let checked =
+        || Ok(Change::Left { id: UserId(id.narrow("id")?), cause: close_reason(cause, detail)? });
+    Ok(checked())
 }
 
 #[cfg(test)]
