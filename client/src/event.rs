@@ -140,7 +140,9 @@ impl fmt::Display for Disconnect {
             Self::ConnectionRefused => f.write_str("nobody listens at this address"),
             Self::Unreachable(why) => write!(f, "the server cannot be reached: {why}"),
             Self::NetworkDown => f.write_str("your own network is down"),
-            Self::ConnectionClosed => f.write_str("the server closed the connection without a word"),
+            Self::ConnectionClosed => {
+                f.write_str("the server closed the connection without a word")
+            }
             Self::ConnectionReset => f.write_str("the connection broke"),
             Self::SignInTimeout => f.write_str("the server did not answer the sign-in"),
             Self::ProtocolError(error) => write!(f, "the server sent what is not herenow: {error}"),

@@ -1,7 +1,52 @@
 //! The headless client of herenow: signs in, keeps a list that proves itself, notices within the
 //! announced bound when the server is gone, and comes back by itself.
+//!
+//! ```no_run
+//! use herenow_client::protocol::DisplayName;
+//! use herenow_client::{Event, Options, connect, device_id};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let options = Options::new("127.0.0.1", DisplayName::new("ada")?, device_id()?);
+//! let (client, mut connection) = connect(options);
+//! while let Some(event) = connection.next().await {
+//!     match event {
+//!         Event::Snapshot => println!("{} here", connection.view().len()),
+//!         Event::Joined(entry) => println!("{} came", entry.name),
+//!         Event::Left { entry, cause } => println!("{} left: {cause}", entry.name),
+//!         Event::Closed { reason, .. } => println!("{reason}"),
+//!         _ => {}
+//!     }
+//! }
+//! # drop(client);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Reading order: [`event`] (what a program is told), [`session`] (the rules, with [`view`],
+//! [`heartbeat`] and [`reconnect`] below it), [`connection`] (the shell that owns the socket), [`link`]
+//! (how a socket comes about) and [`network`] (is this computer's own network there?).
+//!
+//! `view`, `heartbeat`, `reconnect` and `session` are pure: they know no socket, no runtime and no clock,
+//! and draw every random number from one seed. The same rules therefore run in simulations.
 
-mod event;
+pub mod address;
+mod client;
+mod clock;
+pub mod connection;
+mod device;
+pub mod event;
+pub mod heartbeat;
+pub mod link;
+pub mod network;
+mod options;
+pub mod reconnect;
+pub mod session;
+pub mod view;
 
+pub use client::Client;
+pub use connection::{Connection, connect, connect_through};
+pub use device::device_id;
 pub use event::{Disconnect, Event};
 pub use herenow_protocol as protocol;
+pub use options::Options;
+pub use view::View;

@@ -1,0 +1,145 @@
+//! When to come back after a connection ended, if at all.
+//!
+//! Pure: randomness is passed in. Full jitter: the time until the next try is drawn anew from a range that
+//! doubles with every failure, so that the users of a server that restarts do not return as one.
+
+use std::time::{Duration, Instant};
+
+use herenow_protocol::CloseReason;
+use rand::{Rng, RngExt};
+
+use crate::Disconnect;
+
+/// No try follows the end of the one before sooner than this, whatever the server says.
+pub const RETRY_MIN: Duration = Duration::from_millis(500);
+
+/// The range of the jitter stops doubling here.
+pub const JITTER_MAX: Duration = Duration::from_secs(20);
+
+/// Who was signed in for this long starts with the smallest jitter again.
+pub const STABLE_AFTER: Duration = Duration::from_secs(60);
+
+/// A server that asks for more patience than this gets this much.
+pub const COME_BACK_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How soon a try follows the return of this computer's network: that of a whole office returns at once.
+const LINK_UP_RANGE: (Duration, Duration) = (RETRY_MIN, Duration::from_millis(1_500));
+
+/// What the server said about coming back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Invitation {
+    /// It said nothing.
+    Unsaid,
+    /// Come back, not before this time has passed.
+    ComeBackAfter(Duration),
+    /// Do not come back by yourself.
+    StayAway,
+}
+
+/// When the next try comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retry {
+    /// The next try.
+    pub at: Instant,
+    /// The server asked for no try before this.
+    pub not_before: Instant,
+    /// No try may come before this, whoever asks for it.
+    pub earliest: Instant,
+}
+
+/// Counts failures in a row, and draws the next time from them.
+#[derive(Debug)]
+pub struct Reconnect {
+    enabled: bool,
+    failures: u32,
+    signed_in_at: Option<Instant>,
+}
+
+impl Reconnect {
+    /// A policy that says "never" if it is not `enabled`.
+    #[must_use]
+    pub fn new(enabled: bool) -> Self {
+        Self { enabled, failures: 0, signed_in_at: None }
+    }
+
+    /// The server accepted the sign-in.
+    pub fn signed_in(&mut self, now: Instant) {
+        self.signed_in_at = Some(now);
+    }
+
+    /// A connection, or the try to make one, ended. Returns when to try again, `None` for never.
+    pub fn ended(
+        &mut self,
+        reason: &Disconnect,
+        invitation: Invitation,
+        now: Instant,
+        rng: &mut impl Rng,
+    ) -> Option<Retry> {
+        let signed_in_at = self.signed_in_at.take();
+        if signed_in_at.is_some_and(|at| now.saturating_duration_since(at) >= STABLE_AFTER) {
+            self.failures = 0;
+        }
+        self.failures = self.failures.saturating_add(1);
+        if !self.enabled || is_final(reason) || invitation == Invitation::StayAway {
+            return None;
+        }
+        Some(self.draw(invitation, now, rng))
+    }
+
+    fn draw(&self, invitation: Invitation, now: Instant, rng: &mut impl Rng) -> Retry {
+        let earliest = now + RETRY_MIN;
+        let range = self.jitter_range();
+        match invitation {
+            Invitation::ComeBackAfter(wait) if !wait.is_zero() => {
+                let not_before = now + wait.clamp(RETRY_MIN, COME_BACK_MAX);
+                Retry {
+                    at: not_before + rng.random_range(Duration::ZERO..=range),
+                    not_before,
+                    earliest,
+                }
+            }
+            _ => {
+                let at = now + rng.random_range(RETRY_MIN..=range);
+                Retry { at, not_before: earliest, earliest }
+            }
+        }
+    }
+
+    /// 1 s after the first failure, doubling up to [`JITTER_MAX`].
+    fn jitter_range(&self) -> Duration {
+        let doublings = self.failures.min(16);
+        (RETRY_MIN * 2_u32.pow(doublings)).min(JITTER_MAX)
+    }
+}
+
+impl Retry {
+    /// The first try of all: at once.
+    #[must_use]
+    pub fn at_once(now: Instant) -> Self {
+        Self { at: now, not_before: now, earliest: now }
+    }
+
+    /// The user does not want to wait any longer.
+    pub fn hurry(&mut self, now: Instant) {
+        self.at = self.earliest.max(now);
+    }
+
+    /// This computer's network came back: waiting any longer is pointless, but the server's word counts.
+    pub fn link_up(&mut self, now: Instant, rng: &mut impl Rng) {
+        let soon = now + rng.random_range(LINK_UP_RANGE.0..=LINK_UP_RANGE.1);
+        self.at = self.at.min(soon.max(self.not_before));
+    }
+}
+
+/// Coming back by itself would change nothing, or would fight with another of the user's windows.
+fn is_final(reason: &Disconnect) -> bool {
+    use CloseReason as R;
+    match reason {
+        Disconnect::Left => true,
+        Disconnect::Goodbye { reason, .. } => matches!(
+            reason,
+            R::Replaced | R::NameInUse | R::BadHello | R::UnsupportedVersion | R::ProtocolError(_)
+        ),
+        _ => false,
+    }
+}
