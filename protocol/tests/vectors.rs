@@ -43,7 +43,8 @@ fn limit_of(vector: &Value) -> usize {
 fn read(vector: &Value) -> Result<(Value, Option<Vec<u8>>), DecodeError> {
     let frame = bytes_of(str_of(vector, "hex"));
     let mut rest = &frame[..];
-    let body = split_body(&mut rest, limit_of(vector))?.expect("a vector is a whole frame");
+    let body = split_body(&mut rest, limit_of(vector))?;
+    let body = body.unwrap_or_else(|| panic!("not a whole frame: {}", vector["name"]));
     assert!(rest.is_empty(), "a vector is one frame: {}", vector["name"]);
     Ok(match str_of(vector, "direction") {
         "client" => {

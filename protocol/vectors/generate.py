@@ -29,6 +29,10 @@ class Raw(bytes):
     """Bytes that are MessagePack already, for encodings that packb would not choose."""
 
 
+class Frame(bytes):
+    """A whole frame, or as much of one as its reader looks at."""
+
+
 def pack(value):
     """`value` as MessagePack: what packb gives, except where a Raw says otherwise."""
     if isinstance(value, Raw):
@@ -40,7 +44,7 @@ def pack(value):
 
 
 def frame(body):
-    return struct.pack(">H", len(body)) + body
+    return Frame(struct.pack(">H", len(body)) + body)
 
 
 def vector(name, state, fields, meaning, canonical=False):
@@ -59,9 +63,9 @@ def vector(name, state, fields, meaning, canonical=False):
     }
 
 
-def violation(name, state, hex_or_fields, expected, meaning):
-    """A frame that closes the connection. `hex_or_fields` is a whole frame, or the fields of one."""
-    whole = hex_or_fields if isinstance(hex_or_fields, bytes) else frame(pack(hex_or_fields))
+def violation(name, state, what, expected, meaning):
+    """A frame that closes the connection. `what` is a Frame, or the value in one."""
+    whole = what if isinstance(what, Frame) else frame(pack(what))
     return {
         "name": name,
         "direction": "server" if state == "server" else "client",
@@ -434,8 +438,8 @@ def server_messages():
 def invalid():
     vectors = []
 
-    def refuse(name, state, frame_or_fields, expected, meaning):
-        vectors.append(violation(name, state, frame_or_fields, expected, meaning))
+    def refuse(name, state, what, expected, meaning):
+        vectors.append(violation(name, state, what, expected, meaning))
 
     def body(data):
         return frame(bytes(data))
@@ -443,14 +447,14 @@ def invalid():
     signed_in, server, before = "signed_in", "server", "before_sign_in"
 
     # 1 and 2: judged by the length alone; the frame's body is not even there.
-    refuse("length zero", signed_in, b"\0\0", "empty_frame", "a length of 0")
-    refuse("length zero before a frame", signed_in, bytes.fromhex("0000 0003 92 02 05"), "empty_frame",
+    refuse("length zero", signed_in, Frame(b"\0\0"), "empty_frame", "a length of 0")
+    refuse("length zero before a frame", signed_in, Frame.fromhex("0000 0003 92 02 05"), "empty_frame",
            "a length of 0, then a sound frame that nobody reads any more")
     for state, limit in STATES.items():
-        refuse(f"one byte over the limit, {state}", state, struct.pack(">H", limit + 1), "frame_too_long",
+        refuse(f"one byte over the limit, {state}", state, Frame(struct.pack(">H", limit + 1)), "frame_too_long",
                f"a length of {limit + 1} where {limit} are allowed")
-        refuse(f"the longest length, {state}", state, b"\xff\xff", "frame_too_long", "a length of 65535")
-    refuse("an HTTP request", before, b"GET / HTTP/1.1\r\n\r\n", "frame_too_long",
+        refuse(f"the longest length, {state}", state, Frame(b"\xff\xff"), "frame_too_long", "a length of 65535")
+    refuse("an HTTP request", before, Frame(b"GET / HTTP/1.1\r\n\r\n"), "frame_too_long",
            "its first two bytes are a length of 18245")
     long_hello = hello(text="🦊" * 125)[1]
     refuse("hello with a text too long for 512 bytes", before, long_hello, "frame_too_long",
