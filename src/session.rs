@@ -323,7 +323,8 @@ pub fn goodbye(reason: CloseReason, text: String, come_back_after: Duration) -> 
     use CloseReason as R;
     let reconnect = matches!(
         reason,
-        R::HeartbeatTimeout
+        R::SignInTimeout
+            | R::HeartbeatTimeout
             | R::SlowConsumer
             | R::ServerShutdown
             | R::ServerFull
