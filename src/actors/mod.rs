@@ -35,3 +35,6 @@ pub mod messages;
 pub mod outbox;
 pub mod registry_actor;
 pub mod session_actor;
+
+#[cfg(test)]
+mod tests;
