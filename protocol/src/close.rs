@@ -95,7 +95,9 @@ impl CloseReason {
     #[must_use]
     pub fn from_wire(number: u64, detail: u64) -> Self {
         match REASONS.iter().find(|row| row.0 == number) {
-            Some((_, _, Self::ProtocolError(_))) => Self::ProtocolError(Violation::from_wire(detail)),
+            Some((_, _, Self::ProtocolError(_))) => {
+                Self::ProtocolError(Violation::from_wire(detail))
+            }
             Some((_, _, reason)) => *reason,
             None => Self::InternalError,
         }

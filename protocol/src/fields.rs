@@ -68,20 +68,19 @@ impl<'de, T: FromFields<'de>> Deserialize<'de> for Array<T> {
     }
 }
 
-/// A list of at most [`LIST_ELEMENTS_MAX`] elements, none if it has more.
-pub(crate) struct List<T>(Option<Vec<T>>);
+/// A list of at most [`LIST_ELEMENTS_MAX`] elements, or the first rule that it breaks.
+pub(crate) struct List<T>(pub(crate) Result<Vec<T>, DecodeError>);
 
-impl<T> List<T> {
-    /// The elements, unless there are too many.
-    pub(crate) fn get(self) -> Result<Vec<T>, DecodeError> {
-        self.0.ok_or(DecodeError::OutOfRange("the length of a list"))
-    }
-}
-
-impl<'de, T: FromFields<'de>> Deserialize<'de> for List<T> {
+impl<'de, T> Deserialize<'de> for List<T>
+where
+    Result<T, DecodeError>: FromFields<'de>,
+{
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct ListVisitor<T>(PhantomData<T>);
-        impl<'de, T: FromFields<'de>> Visitor<'de> for ListVisitor<T> {
+        impl<'de, T> Visitor<'de> for ListVisitor<T>
+        where
+            Result<T, DecodeError>: FromFields<'de>,
+        {
             type Value = List<T>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -89,17 +88,20 @@ impl<'de, T: FromFields<'de>> Deserialize<'de> for List<T> {
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<List<T>, A::Error> {
-                // The scan has seen that the announced elements are there.
                 let len = seq.size_hint().unwrap_or(0);
+                let mut list = Ok(Vec::new());
                 if len > LIST_ELEMENTS_MAX {
-                    Fields(seq).finish()?;
-                    return Ok(List(None));
+                    list = Err(DecodeError::OutOfRange("the length of a list"));
                 }
-                let mut elements = Vec::with_capacity(len);
-                while let Some(Array(element)) = seq.next_element()? {
-                    elements.push(element);
+                while let Some(Array(element)) = seq.next_element::<Array<Result<T, _>>>()? {
+                    match (&mut list, element) {
+                        (Ok(elements), Ok(element)) => push_towards(len, elements, element),
+                        // The first broken rule counts; of what follows only the shape matters.
+                        (Ok(_), Err(error)) => list = Err(error),
+                        (Err(_), _) => {}
+                    }
                 }
-                Ok(List(Some(elements)))
+                Ok(List(list))
             }
 
             // serde's own error would quote the whole text.
@@ -110,6 +112,21 @@ impl<'de, T: FromFields<'de>> Deserialize<'de> for List<T> {
         // Asked for a sequence, rmp-serde takes a `bin` for an array of small numbers.
         deserializer.deserialize_any(ListVisitor(PhantomData))
     }
+}
+
+/// Pushes to a list that will have `len` elements if all of them turn out sound.
+///
+/// The room doubles so that it ends at exactly `len`: an element that was not read yet is not
+/// trusted with memory, and a list that is sound wastes none.
+fn push_towards<T>(len: usize, elements: &mut Vec<T>, element: T) {
+    if elements.len() == elements.capacity() {
+        let mut room = len;
+        while room > 16 && room.div_ceil(2) > elements.len() {
+            room = room.div_ceil(2);
+        }
+        elements.reserve_exact(room.saturating_sub(elements.len()));
+    }
+    elements.push(element);
 }
 
 /// A `str` borrowed from the frame. `bin` is refused, even where it holds UTF-8.

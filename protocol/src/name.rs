@@ -190,7 +190,9 @@ mod tests {
 
     #[test]
     fn names_of_many_scripts_are_welcome() {
-        for name in ["ada", "Ada Lovelace", "李小龍", "Žofie", "أحمد", "O'Neil-Smith", "🦊 fox", "x"] {
+        for name in
+            ["ada", "Ada Lovelace", "李小龍", "Žofie", "أحمد", "O'Neil-Smith", "🦊 fox", "x"]
+        {
             assert!(DisplayName::new(name).is_ok(), "{name:?}");
         }
         assert!(DisplayName::new(&"é".repeat(32)).is_ok(), "64 bytes");

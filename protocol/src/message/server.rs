@@ -358,7 +358,7 @@ impl<'de> FromFields<'de> for Verdict {
     }
 }
 
-type Read<E> = Result<Result<ServerMessage, DecodeError>, E>;
+type Read<E> = Result<Checked<ServerMessage>, E>;
 
 fn welcome<'de, A: SeqAccess<'de>>(fields: &mut Fields<A>) -> Read<A::Error> {
     let (version, session): (Uint, Uint) =
@@ -390,12 +390,12 @@ fn welcome<'de, A: SeqAccess<'de>>(fields: &mut Fields<A>) -> Read<A::Error> {
 
 fn heartbeat_ack<'de, A: SeqAccess<'de>>(fields: &mut Fields<A>) -> Read<A::Error> {
     let n: Uint = fields.required("n")?;
-    let me: Option<Array<RawPresence>> = fields.required("me")?;
-    let views: List<RawProof> = fields.required("views")?;
+    let me: Option<Array<Checked<Presence>>> = fields.required("me")?;
+    let views: List<(ViewId, ViewProof)> = fields.required("views")?;
     let checked = || {
         let n = n.get("n")?;
-        let me = me.map(|Array(RawPresence(me))| me).transpose()?;
-        let views = views.get()?.into_iter().map(|view| view.0).collect::<Result<_, _>>()?;
+        let me = me.map(|Array(me)| me).transpose()?;
+        let views = views.0?;
         Ok(ServerMessage::HeartbeatAck { n, me, views })
     };
     Ok(checked())
@@ -404,12 +404,11 @@ fn heartbeat_ack<'de, A: SeqAccess<'de>>(fields: &mut Fields<A>) -> Read<A::Erro
 fn snapshot_page<'de, A: SeqAccess<'de>>(fields: &mut Fields<A>) -> Read<A::Error> {
     let (view, first, last): (Uint, Uint, Uint) =
         (fields.required("view")?, fields.required("first")?, fields.required("last")?);
-    let entries: List<RawEntry> = fields.required("entries")?;
+    let entries: List<Entry> = fields.required("entries")?;
     let checked = || {
         let view = ViewId(view.narrow("view")?);
         let (first, last) = (UserId(first.narrow("first")?), UserId(last.narrow("last")?));
-        let entries: Vec<Entry> =
-            entries.get()?.into_iter().map(|entry| entry.0).collect::<Result<_, _>>()?;
+        let entries = entries.0?;
         let in_range = entries.iter().all(|entry| (first..=last).contains(&entry.id));
         if first > last || !in_range || !entries.is_sorted_by(|a, b| a.id < b.id) {
             return Err(DecodeError::OutOfRange("an id of a page"));
@@ -420,7 +419,7 @@ fn snapshot_page<'de, A: SeqAccess<'de>>(fields: &mut Fields<A>) -> Read<A::Erro
 }
 
 fn snapshot_end<'de, A: SeqAccess<'de>>(fields: &mut Fields<A>) -> Read<A::Error> {
-    let RawProof(proof) = RawProof::read(fields)?;
+    let proof: Checked<(ViewId, ViewProof)> = FromFields::read(fields)?;
     Ok(proof.map(|(view, proof)| ServerMessage::SnapshotEnd { view, proof }))
 }
 
@@ -428,12 +427,11 @@ fn delta<'de, A: SeqAccess<'de>>(fields: &mut Fields<A>) -> Read<A::Error> {
     let (view, from, to): (Uint, Uint, Uint) =
         (fields.required("view")?, fields.required("from")?, fields.required("to")?);
     let (count, digest): (Uint, Bin16) = (fields.required("count")?, fields.required("digest")?);
-    let changes: List<RawChange> = fields.required("changes")?;
+    let changes: List<Change> = fields.required("changes")?;
     let checked = || {
         let (view, from) = (ViewId(view.narrow("view")?), from.get("from")?);
         let proof = view_proof(to, count, digest)?;
-        let changes =
-            changes.get()?.into_iter().map(|change| change.0).collect::<Result<_, _>>()?;
+        let changes = changes.0?;
         Ok(ServerMessage::Delta { view, from, proof, changes })
     };
     Ok(checked())
@@ -493,37 +491,31 @@ fn presence(status: Uint, text: &str) -> Result<Presence, DecodeError> {
     Ok(Presence { status, text })
 }
 
+/// A value whose shape is right and that may still break a rule of the wire.
+type Checked<T> = Result<T, DecodeError>;
+
 /// `[view, version, count, digest]`.
-struct RawProof(Result<(ViewId, ViewProof), DecodeError>);
-
-/// `[status, text]`.
-struct RawPresence(Result<Presence, DecodeError>);
-
-/// `[id, name, status, text, since]`.
-struct RawEntry(Result<Entry, DecodeError>);
-
-/// `[kind, id, ...]`.
-struct RawChange(Result<Change, DecodeError>);
-
-impl<'de> FromFields<'de> for RawProof {
+impl<'de> FromFields<'de> for Checked<(ViewId, ViewProof)> {
     fn read<A: SeqAccess<'de>>(fields: &mut Fields<A>) -> Result<Self, A::Error> {
         let (view, version, count): (Uint, Uint, Uint) =
             (fields.required("view")?, fields.required("version")?, fields.required("count")?);
         let digest: Bin16 = fields.required("digest")?;
         let checked = || Ok((ViewId(view.narrow("view")?), view_proof(version, count, digest)?));
-        Ok(Self(checked()))
+        Ok(checked())
     }
 }
 
-impl<'de> FromFields<'de> for RawPresence {
+/// `[status, text]`.
+impl<'de> FromFields<'de> for Checked<Presence> {
     fn read<A: SeqAccess<'de>>(fields: &mut Fields<A>) -> Result<Self, A::Error> {
         let status: Uint = fields.required("status")?;
         let text: Str<'de> = fields.or(Str(""))?;
-        Ok(Self(presence(status, text.0)))
+        Ok(presence(status, text.0))
     }
 }
 
-impl<'de> FromFields<'de> for RawEntry {
+/// `[id, name, status, text, since]`.
+impl<'de> FromFields<'de> for Checked<Entry> {
     fn read<A: SeqAccess<'de>>(fields: &mut Fields<A>) -> Result<Self, A::Error> {
         let (id, name): (Uint, Str<'de>) = (fields.required("id")?, fields.required("name")?);
         let (status, text): (Uint, Str<'de>) =
@@ -537,26 +529,25 @@ impl<'de> FromFields<'de> for RawEntry {
                 since_ms: since.get("since")?,
             })
         };
-        Ok(Self(checked()))
+        Ok(checked())
     }
 }
 
-impl<'de> FromFields<'de> for RawChange {
+/// `[kind, id, ...]`.
+impl<'de> FromFields<'de> for Checked<Change> {
     fn read<A: SeqAccess<'de>>(fields: &mut Fields<A>) -> Result<Self, A::Error> {
         let kind: Uint = fields.required("kind")?;
-        Ok(Self(match kind.get("the kind of a change") {
-            Ok(JOINED) => RawEntry::read(fields)?.0.map(Change::Joined),
+        Ok(match kind.get("the kind of a change") {
+            Ok(JOINED) => Checked::<Entry>::read(fields)?.map(Change::Joined),
             Ok(UPDATED) => updated(fields)?,
             Ok(LEFT) => left(fields)?,
             Ok(_) => Err(DecodeError::OutOfRange("the kind of a change")),
             Err(error) => Err(error),
-        }))
+        })
     }
 }
 
-type ReadChange<E> = Result<Result<Change, DecodeError>, E>;
-
-fn updated<'de, A: SeqAccess<'de>>(fields: &mut Fields<A>) -> ReadChange<A::Error> {
+fn updated<'de, A: SeqAccess<'de>>(fields: &mut Fields<A>) -> Result<Checked<Change>, A::Error> {
     let (id, status): (Uint, Uint) = (fields.required("id")?, fields.required("status")?);
     let (text, since): (Str<'de>, Uint) = (fields.required("text")?, fields.required("since")?);
     let checked = || {
@@ -566,7 +557,7 @@ fn updated<'de, A: SeqAccess<'de>>(fields: &mut Fields<A>) -> ReadChange<A::Erro
     Ok(checked())
 }
 
-fn left<'de, A: SeqAccess<'de>>(fields: &mut Fields<A>) -> ReadChange<A::Error> {
+fn left<'de, A: SeqAccess<'de>>(fields: &mut Fields<A>) -> Result<Checked<Change>, A::Error> {
     let (id, cause): (Uint, Uint) = (fields.required("id")?, fields.required("cause")?);
     let detail = fields.or(Uint::new(0))?;
     let checked =
