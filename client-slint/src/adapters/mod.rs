@@ -1,0 +1,57 @@
+//! Between Rust and the window: one adapter for each global in `ui/globals/`. They connect callbacks
+//! and map values; they decide nothing.
+
+mod link;
+mod own;
+mod people;
+mod sign_in;
+
+use std::rc::{Rc, Weak};
+
+use slint::ComponentHandle as _;
+
+use crate::desk::Desk;
+use crate::ui::{About, AppWindow};
+
+pub use link::LinkAdapter;
+pub use own::OwnAdapter;
+pub use people::{PeopleAdapter, PeopleModel};
+pub use sign_in::SignInAdapter;
+
+/// All adapters of one window.
+pub struct Adapters {
+    /// The sign-in page.
+    pub sign_in: SignInAdapter,
+    /// The connection bar.
+    pub link: LinkAdapter,
+    /// The list.
+    pub people: PeopleAdapter,
+    /// The signed-in user.
+    pub own: OwnAdapter,
+}
+
+impl Adapters {
+    /// The adapters of `window`, with nobody signed in.
+    #[must_use]
+    pub fn new(window: &AppWindow) -> Self {
+        window.global::<About<'_>>().set_version(env!("CARGO_PKG_VERSION").into());
+        Self {
+            sign_in: SignInAdapter::new(window),
+            link: LinkAdapter::new(window),
+            people: PeopleAdapter::new(window),
+            own: OwnAdapter::new(window),
+        }
+    }
+
+    /// Lets what the user does in `window` reach `desk`.
+    pub fn connect(window: &AppWindow, desk: &Rc<Desk>) {
+        sign_in::connect(window, desk);
+        link::connect(window, desk);
+        own::connect(window, desk);
+    }
+}
+
+/// A callback that reaches the desk as long as there is one.
+fn at_desk<T>(desk: &Weak<Desk>, then: impl FnOnce(&Desk) -> T) -> Option<T> {
+    desk.upgrade().map(|desk| then(&desk))
+}

@@ -1,0 +1,59 @@
+//! The program: one window, the desk behind it, and the wires between them.
+
+use std::rc::Rc;
+
+use slint::{ComponentHandle as _, PlatformError};
+
+use crate::adapters::Adapters;
+use crate::call::Dialer;
+use crate::clock::Clock;
+use crate::desk::Desk;
+use crate::ui::{AppWindow, SignIn};
+
+/// The desktop program.
+pub struct App {
+    window: AppWindow,
+    desk: Rc<Desk>,
+}
+
+impl App {
+    /// A window at which nobody is signed in yet; `dialer` makes its connections.
+    ///
+    /// # Errors
+    /// The system shows no windows.
+    pub fn new(dialer: Box<dyn Dialer>, clock: Clock) -> Result<Self, PlatformError> {
+        let window = AppWindow::new()?;
+        let desk = Desk::new(Adapters::new(&window), dialer, clock);
+        Adapters::connect(&window, &desk);
+        Ok(Self { window, desk })
+    }
+
+    /// Fills in the sign-in page.
+    pub fn offer(&self, server: &str, name: &str) {
+        let page = self.window.global::<SignIn<'_>>();
+        page.set_server(server.into());
+        page.set_name(name.into());
+    }
+
+    /// Signs in, as if it had been typed.
+    pub fn sign_in(&self, server: &str, name: &str) {
+        self.desk.sign_in(server, name);
+    }
+
+    /// The window.
+    #[must_use]
+    pub fn window(&self) -> &AppWindow {
+        &self.window
+    }
+
+    /// Shows the window until the user closes it, then leaves the server.
+    ///
+    /// # Errors
+    /// The system shows no windows.
+    pub fn run(self) -> Result<(), PlatformError> {
+        self.window.show()?;
+        slint::run_event_loop()?;
+        self.desk.close();
+        Ok(())
+    }
+}

@@ -1,0 +1,35 @@
+//! The line between the window and the network: what the one may ask of the other.
+
+use std::io;
+use std::time::Duration;
+
+use herenow_client::protocol::Presence;
+
+use crate::core::batch::Batch;
+use crate::core::sign_in::Form;
+
+/// Takes what happened since the last time. Called on the thread of the window only.
+pub type Deliver = Box<dyn Fn(Batch)>;
+
+/// Starts calls. The program has one that uses the network, tests have one of their own.
+pub trait Dialer {
+    /// Signs in as `form` says, shown with `presence`, and again by itself when the connection breaks.
+    ///
+    /// `deliver` gets everything that happens until the returned call is dropped.
+    ///
+    /// # Errors
+    /// This device's identity can be neither read nor written; nothing was started.
+    fn dial(&self, form: &Form, presence: Presence, deliver: Deliver) -> io::Result<Box<dyn Call>>;
+}
+
+/// A call under way. Only [`Call::leave`] blocks. Dropping it leaves the server.
+pub trait Call {
+    /// Shows others another presence.
+    fn set_presence(&self, presence: Presence);
+
+    /// Tries again without waiting for the countdown.
+    fn retry_now(&self);
+
+    /// Leaves, and waits up to `limit` until the server has been told.
+    fn leave(&mut self, limit: Duration);
+}

@@ -1,0 +1,171 @@
+use herenow_client::protocol::{DecodeError, Epoch, SessionId, Welcome};
+
+use super::*;
+
+fn welcome() -> Event {
+    Event::SignedIn(Welcome {
+        version: 1,
+        session: SessionId(1),
+        heartbeat_ms: 2_000,
+        misses: 5,
+        detection_bound_ms: 10_500,
+        epoch: Epoch([0; 16]),
+        frame_bytes_max: 4_096,
+        server: String::new(),
+    })
+}
+
+fn closed(reason: Disconnect, retry_in: Option<u64>) -> Event {
+    Event::Closed { reason, retry_in: retry_in.map(Duration::from_millis) }
+}
+
+fn goodbye(reason: CloseReason) -> Disconnect {
+    Disconnect::Goodbye { reason, text: String::new() }
+}
+
+#[expect(clippy::disallowed_methods, reason = "any point in time will do, and only this makes one")]
+fn start() -> Instant {
+    Instant::now()
+}
+
+struct World {
+    link: Link,
+    now: Instant,
+}
+
+impl World {
+    fn connected() -> Self {
+        let mut world = Self { link: Link::dialled(), now: start() };
+        world.tell(&[Event::Connecting { attempt: 1 }, welcome(), Event::Snapshot]);
+        world
+    }
+
+    fn tell(&mut self, events: &[Event]) {
+        for event in events {
+            self.link.apply(event, self.now);
+        }
+    }
+
+    fn kind(&self) -> Kind {
+        self.link.shown(self.now).kind
+    }
+}
+
+#[test]
+fn a_sign_in_passes_through_connecting_and_loading() {
+    let mut world = World { link: Link::default(), now: start() };
+    assert_eq!(world.kind(), Kind::SignedOut);
+    world.link = Link::dialled();
+    world.tell(&[Event::Connecting { attempt: 1 }]);
+    assert_eq!((world.kind(), world.link.phase()), (Kind::Connecting, Phase::Trying));
+    world.tell(&[welcome()]);
+    assert_eq!((world.kind(), world.link.is_exact()), (Kind::Loading, false));
+    world.tell(&[Event::Snapshot]);
+    assert_eq!((world.kind(), world.link.is_exact()), (Kind::Connected, true));
+    world.tell(&[Event::RoundTrip(Duration::from_millis(12))]);
+    assert_eq!(world.link.shown(world.now).round_trip, Some(Duration::from_millis(12)));
+}
+
+#[test]
+fn the_list_is_exact_only_while_nothing_speaks_against_it() {
+    let pairs = [
+        (Event::Stale, Event::Fresh, Kind::Checking),
+        (Event::Stale, Event::Snapshot, Kind::Checking),
+        (Event::ContactLost { unanswered: 2, of: 5 }, Event::ContactBack, Kind::ContactLost),
+        (Event::Network { up: false }, Event::Network { up: true }, Kind::NetworkDown),
+    ];
+    for (bad, good, kind) in pairs {
+        let mut world = World::connected();
+        world.tell(&[bad]);
+        assert_eq!((world.kind(), world.link.is_exact()), (kind, false));
+        world.tell(&[good]);
+        assert_eq!((world.kind(), world.link.is_exact()), (Kind::Connected, true));
+    }
+}
+
+#[test]
+fn every_end_has_its_own_kind() {
+    let cases = [
+        (goodbye(CloseReason::ServerShutdown), Kind::ServerShutdown),
+        (goodbye(CloseReason::Replaced), Kind::Replaced),
+        (goodbye(CloseReason::NameInUse), Kind::NameInUse),
+        (goodbye(CloseReason::HeartbeatTimeout), Kind::Unheard),
+        (goodbye(CloseReason::SlowConsumer), Kind::TooSlow),
+        (goodbye(CloseReason::BadHello), Kind::SignInRefused),
+        (goodbye(CloseReason::UnsupportedVersion), Kind::OtherVersion),
+        (goodbye(CloseReason::ServerFull), Kind::ServerFull),
+        (goodbye(CloseReason::InternalError), Kind::ServerFailed),
+        (goodbye(CloseReason::SignInTimeout), Kind::NoAnswer),
+        (goodbye(CloseReason::ProtocolError(Violation::WrongShape)), Kind::NotUnderstood),
+        (goodbye(CloseReason::Goodbye), Kind::Ended),
+        (Disconnect::Left, Kind::Ended),
+        (Disconnect::ServerSilent { unanswered: 5 }, Kind::ServerSilent),
+        (Disconnect::ConnectionRefused, Kind::Refused),
+        (Disconnect::Unreachable("no route to host".into()), Kind::Unreachable),
+        (Disconnect::NetworkDown, Kind::NetworkDown),
+        (Disconnect::ConnectionClosed, Kind::Lost),
+        (Disconnect::ConnectionReset, Kind::Lost),
+        (Disconnect::SignInTimeout, Kind::NoAnswer),
+        (Disconnect::ProtocolError(DecodeError::OutOfRange("a name")), Kind::NotUnderstood),
+    ];
+    for (reason, kind) in cases {
+        let mut world = World::connected();
+        world.tell(&[closed(reason.clone(), None)]);
+        assert_eq!(world.kind(), kind, "{reason:?}");
+        assert!(!world.link.is_exact(), "{reason:?}");
+    }
+}
+
+#[test]
+fn a_countdown_rounds_up_and_never_shows_zero() {
+    let mut world = World::connected();
+    world.tell(&[closed(Disconnect::ConnectionReset, Some(2_500))]);
+    let at = |ms| world.link.shown(world.now + Duration::from_millis(ms)).retry_in;
+    assert_eq!([at(0), at(499), at(500), at(1_501), at(2_500), at(9_000)], [3, 3, 2, 1, 1, 1]);
+    assert_eq!(world.link.shown(world.now).action, Action::Retry);
+}
+
+#[test]
+fn the_reason_stays_while_the_next_try_is_under_way() {
+    let mut world = World::connected();
+    world.tell(&[closed(goodbye(CloseReason::ServerShutdown), Some(1_000))]);
+    world.tell(&[Event::Connecting { attempt: 1 }]);
+    assert_eq!((world.kind(), world.link.phase()), (Kind::ServerShutdown, Phase::Trying));
+    world.tell(&[closed(Disconnect::ConnectionRefused, Some(1_000))]);
+    assert_eq!((world.kind(), world.link.phase()), (Kind::Refused, Phase::Waiting));
+    world.tell(&[Event::Connecting { attempt: 2 }, welcome(), Event::Snapshot]);
+    assert_eq!(world.kind(), Kind::Connected);
+    assert_eq!(world.link.shown(world.now).said, "");
+}
+
+#[test]
+fn a_contact_lost_in_the_last_session_is_forgotten_in_the_next() {
+    let mut world = World::connected();
+    world.tell(&[
+        Event::RoundTrip(Duration::from_millis(3)),
+        Event::ContactLost { unanswered: 4, of: 5 },
+        closed(Disconnect::ServerSilent { unanswered: 5 }, Some(500)),
+        Event::Connecting { attempt: 1 },
+        welcome(),
+        Event::Snapshot,
+    ]);
+    let shown = world.link.shown(world.now);
+    assert_eq!((shown.kind, shown.contact_lost, shown.round_trip), (Kind::Connected, None, None));
+}
+
+#[test]
+fn what_is_over_stays_over_until_the_user_acts() {
+    let mut world = World::connected();
+    world.tell(&[closed(goodbye(CloseReason::Replaced), None)]);
+    world.link.finish();
+    let shown = world.link.shown(world.now);
+    assert_eq!((shown.phase, shown.action), (Phase::Over, Action::TakeOver));
+    world.tell(&[Event::Network { up: false }]);
+    assert_eq!(world.kind(), Kind::Replaced, "a dead session has no network to lose");
+}
+
+#[test]
+fn foreign_words_are_made_fit_for_one_line() {
+    assert_eq!(one_line("back\nat \u{1b}[31mthree"), "back at  [31mthree");
+    assert_eq!(one_line(&"x".repeat(5_000)).len(), SAID_CHARS_MAX);
+}

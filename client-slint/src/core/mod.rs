@@ -1,0 +1,7 @@
+//! What the window shows, decided without a window: nothing in here names Slint, a socket or a clock.
+
+pub mod batch;
+pub mod link;
+pub mod look;
+pub mod people;
+pub mod sign_in;

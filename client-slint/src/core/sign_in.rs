@@ -1,0 +1,83 @@
+//! Whether what was typed on the sign-in page can be sent.
+
+use herenow_client::protocol::DisplayName;
+use herenow_client::protocol::name::InvalidName;
+
+/// A server and a name that may be tried.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Form {
+    /// The address as typed, without spaces around it.
+    pub server: String,
+    /// The name that others will see.
+    pub name: DisplayName,
+}
+
+/// Why a sign-in cannot be sent. The window has a sentence for each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Problem {
+    /// The server's address is missing.
+    NoServer,
+    /// The name is missing.
+    NoName,
+    /// The name is too long.
+    NameTooLong,
+    /// The name has white space other than single spaces.
+    NameSpaces,
+    /// The name has a character that does not show.
+    NameInvisible,
+    /// The device's identity can be neither read nor written.
+    NoDevice,
+}
+
+impl Form {
+    /// Checks what was typed; spaces around either are not meant.
+    ///
+    /// # Errors
+    /// The first problem, from top to bottom of the page.
+    pub fn check(server: &str, name: &str) -> Result<Self, Problem> {
+        let server = server.trim();
+        if server.is_empty() {
+            return Err(Problem::NoServer);
+        }
+        let name = DisplayName::new(name.trim()).map_err(problem_of)?;
+        Ok(Self { server: server.to_owned(), name })
+    }
+}
+
+fn problem_of(invalid: InvalidName) -> Problem {
+    match invalid {
+        InvalidName::Empty => Problem::NoName,
+        InvalidName::TooLong(_) => Problem::NameTooLong,
+        InvalidName::Space => Problem::NameSpaces,
+        InvalidName::Invisible(_) | InvalidName::NotNfc => Problem::NameInvisible,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spaces_around_are_not_meant() {
+        let form = Form::check(" 127.0.0.1 ", " Ada Lovelace ").expect("a good form");
+        assert_eq!(form.server, "127.0.0.1");
+        assert_eq!(form.name.as_str(), "Ada Lovelace");
+    }
+
+    #[test]
+    fn each_problem_is_told() {
+        let long = "x".repeat(65);
+        let cases = [
+            (" ", "ada", Problem::NoServer),
+            ("host", "", Problem::NoName),
+            ("host", "  ", Problem::NoName),
+            ("host", long.as_str(), Problem::NameTooLong),
+            ("host", "a  b", Problem::NameSpaces),
+            ("host", "a\u{200B}b", Problem::NameInvisible),
+            ("host", "e\u{301}", Problem::NameInvisible),
+        ];
+        for (server, name, problem) in cases {
+            assert_eq!(Form::check(server, name), Err(problem), "{server:?} {name:?}");
+        }
+    }
+}

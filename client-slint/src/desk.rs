@@ -1,0 +1,197 @@
+//! What the user's wishes and the server's news do to the window.
+
+use std::cell::RefCell;
+use std::rc::{Rc, Weak};
+use std::time::Duration;
+
+use herenow_client::protocol::{Presence, Status, StatusText, name::InvalidText};
+use slint::{Timer, TimerMode};
+
+use crate::adapters::Adapters;
+use crate::call::{Call, Dialer};
+use crate::clock::Clock;
+use crate::core::batch::Batch;
+use crate::core::link::{Action, Link, Phase};
+use crate::core::sign_in::{Form, Problem};
+
+/// How often a countdown looks at the clock; the window is drawn anew only when the number changes.
+const COUNTDOWN_TICK: Duration = Duration::from_millis(100);
+
+/// How long closing the window may wait until the server has been told.
+const LEAVE_LIMIT: Duration = Duration::from_secs(1);
+
+/// The state behind the window. Lives on the window's thread.
+pub struct Desk {
+    me: Weak<Self>,
+    adapters: Adapters,
+    dialer: Box<dyn Dialer>,
+    clock: Clock,
+    session: RefCell<Option<Session>>,
+    countdown: Timer,
+}
+
+/// One sign-in, with everything that comes of it.
+struct Session {
+    form: Form,
+    call: Box<dyn Call>,
+    link: Link,
+    own: Presence,
+    /// The people page is shown from the first success on.
+    was_signed_in: bool,
+}
+
+impl Desk {
+    /// A desk at which nobody is signed in.
+    #[must_use]
+    pub fn new(adapters: Adapters, dialer: Box<dyn Dialer>, clock: Clock) -> Rc<Self> {
+        let desk = Rc::new_cyclic(|me| Self {
+            me: me.clone(),
+            adapters,
+            dialer,
+            clock,
+            session: RefCell::default(),
+            countdown: Timer::default(),
+        });
+        desk.show_link();
+        desk
+    }
+
+    /// Signs in with what was typed, or tells what is wrong with it.
+    pub fn sign_in(&self, server: &str, name: &str) {
+        match Form::check(server, name) {
+            Ok(form) => self.dial(form, Presence::default()),
+            Err(problem) => self.adapters.sign_in.show_problem(Some(problem)),
+        }
+    }
+
+    /// Ends the session, whatever became of it, and shows the sign-in page.
+    pub fn sign_out(&self) {
+        self.session.take();
+        self.show_link();
+    }
+
+    /// Ends the session before the program ends: waits a little until the server has been told.
+    pub fn close(&self) {
+        if let Some(mut session) = self.session.take() {
+            session.call.leave(LEAVE_LIMIT);
+        }
+    }
+
+    /// Does what the button in the connection bar says.
+    pub fn act(&self, action: Action) {
+        match action {
+            Action::None => {}
+            Action::Retry => self.with_session(|session| session.call.retry_now()),
+            Action::TakeOver => self.take_over(),
+            Action::SignIn => self.sign_out(),
+        }
+    }
+
+    /// Shows others another status with the same text.
+    pub fn choose(&self, status: Status) {
+        self.with_session(|session| session.set_own(|own| own.status = status));
+        self.show_own();
+    }
+
+    /// Shows others another text with the same status.
+    ///
+    /// # Errors
+    /// The rule that the text breaks; nothing was changed.
+    pub fn say(&self, text: &str) -> Result<(), InvalidText> {
+        let text = StatusText::new(text.trim())?;
+        self.with_session(|session| session.set_own(|own| own.text = text));
+        self.show_own();
+        Ok(())
+    }
+
+    fn take_over(&self) {
+        if let Some(Session { form, own, .. }) = self.session.take() {
+            self.dial(form, own);
+        }
+    }
+
+    fn dial(&self, form: Form, own: Presence) {
+        // The old call ends before the new one begins, or it would be told that it was replaced.
+        self.session.take();
+        let me = self.me.clone();
+        let deliver = move |batch| {
+            if let Some(desk) = me.upgrade() {
+                desk.deliver(batch);
+            }
+        };
+        let Ok(call) = self.dialer.dial(&form, own.clone(), Box::new(deliver)) else {
+            self.adapters.sign_in.show_problem(Some(Problem::NoDevice));
+            self.show_link();
+            return;
+        };
+        self.adapters.sign_in.show_problem(None);
+        self.adapters.people.clear(&form.name);
+        let link = Link::dialled();
+        *self.session.borrow_mut() = Some(Session { form, call, link, own, was_signed_in: false });
+        self.show_own();
+        self.show_link();
+    }
+
+    fn deliver(&self, batch: Batch) {
+        let Batch { link, replaced, news, mirror, refusal } = batch;
+        self.with_session(|session| {
+            session.was_signed_in |= link.is_signed_in() || replaced.is_some();
+            session.link = link;
+            if let Some(mirror) = mirror {
+                session.own = mirror;
+            }
+        });
+        self.adapters.people.update(replaced, news);
+        self.show_own();
+        self.adapters.own.show_refusal(refusal.as_deref());
+        self.show_link();
+    }
+
+    fn with_session(&self, then: impl FnOnce(&mut Session)) {
+        if let Some(session) = self.session.borrow_mut().as_mut() {
+            then(session);
+        }
+    }
+
+    fn show_own(&self) {
+        self.with_session(|session| self.adapters.own.show(&session.form.name, &session.own));
+    }
+
+    /// Shows what the connection is now, and again whenever a countdown goes on.
+    fn show_link(&self) {
+        let session = self.session.borrow();
+        let link = session.as_ref().map(|session| session.link.clone()).unwrap_or_default();
+        let on_people_page = session.as_ref().is_some_and(|session| session.was_signed_in);
+        drop(session);
+        let mut shown = link.shown(self.clock.now());
+        if !on_people_page && shown.action == Action::SignIn {
+            // The sign-in page has this button already.
+            shown.action = Action::None;
+        }
+        let trying = matches!(shown.phase, Phase::Trying | Phase::Waiting);
+        self.adapters.sign_in.show(on_people_page, trying && !on_people_page);
+        self.adapters.people.show_exact(link.is_exact());
+        self.adapters.link.show(&shown);
+        self.keep_counting(link.is_counting_down());
+    }
+
+    fn keep_counting(&self, wanted: bool) {
+        if !wanted {
+            self.countdown.stop();
+        } else if !self.countdown.running() {
+            let me = self.me.clone();
+            self.countdown.start(TimerMode::Repeated, COUNTDOWN_TICK, move || {
+                if let Some(desk) = me.upgrade() {
+                    desk.show_link();
+                }
+            });
+        }
+    }
+}
+
+impl Session {
+    fn set_own(&mut self, change: impl FnOnce(&mut Presence)) {
+        change(&mut self.own);
+        self.call.set_presence(self.own.clone());
+    }
+}
