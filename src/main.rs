@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod cli;
 mod serve;
 
 /// Who is here, now? A presence server, and the commands to look at one.
@@ -24,13 +25,25 @@ Try it in three terminals:
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serve: answer who is here, until stopped.
+    /// Serve: answer who is here, until stopped
     Serve(serve::Serve),
+    /// Print who is here
+    Who(cli::args::Who),
+    /// Sign in and print what happens, as it happens
+    Watch(cli::args::Watch),
+    /// Show another status
+    Set(cli::args::Set),
+    /// Serve, with people who come, go, change status and lose their cable
+    Demo(cli::args::Demo),
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     match arguments.command.unwrap_or_else(|| Command::Serve(serve::Serve::default())) {
         Command::Serve(arguments) => serve::run(&arguments),
+        Command::Who(arguments) => cli::run(cli::who::run(arguments)),
+        Command::Watch(arguments) => cli::run(cli::watch::run(arguments)),
+        Command::Set(arguments) => cli::run(cli::set::run(arguments)),
+        Command::Demo(arguments) => cli::demo::run(&arguments),
     }
 }

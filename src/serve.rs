@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
 /// `EX_CONFIG` of `sysexits.h`: the configuration is wrong, a restart will not help.
-const EXIT_CONFIG: u8 = 78;
+pub(crate) const EXIT_CONFIG: u8 = 78;
 
 /// `EX_OSERR`: the operating system refused something.
 const EXIT_OS: u8 = 71;
@@ -86,14 +86,15 @@ impl Serve {
 
 /// Serves until a signal, then says goodbye to everyone.
 pub(crate) fn run(arguments: &Serve) -> ExitCode {
-    log_to_stderr();
+    log_to_stderr("info");
     match arguments.config() {
-        Ok(config) => serve(config),
+        Ok(config) => serve(config, greet),
         Err(error) => fail(EXIT_CONFIG, &error),
     }
 }
 
-fn serve(config: Config) -> ExitCode {
+/// Serves with a checked configuration. `begin` is called on the server's runtime once clients can connect.
+pub(crate) fn serve(config: Config, begin: impl FnOnce(SocketAddr, &Config)) -> ExitCode {
     let listen = config.listen;
     let listeners = match bind(listen, config.arbiters) {
         Ok(listeners) => listeners,
@@ -103,7 +104,7 @@ fn serve(config: Config) -> ExitCode {
     let served = System::new().block_on(async {
         let shutdown = CancellationToken::new();
         let signals = Signals::install()?;
-        greet(address, &config);
+        begin(address, &config);
         actix::spawn(signals.obey(shutdown.clone()));
         herenow::run(listeners, config, Clock::system(), shutdown).await
     });
@@ -116,10 +117,7 @@ fn serve(config: Config) -> ExitCode {
 /// The address, and what to type next.
 fn greet(address: SocketAddr, config: &Config) {
     let bound = config.liveness(None).detection_bound();
-    let server = match address.port() {
-        herenow_protocol::limits::DEFAULT_PORT if address.ip().is_loopback() => String::new(),
-        _ => format!(" --server {address}"),
-    };
+    let server = server_flag(address);
     let greeting = format!(
         "herenow listens on {address}\n\
          Whoever falls silent is told gone within {bound:?}.\n\
@@ -133,6 +131,11 @@ fn greet(address: SocketAddr, config: &Config) {
     // Nobody may be reading; the server serves all the same.
     let mut out = io::stdout();
     let _ = out.write_all(greeting.as_bytes()).and_then(|()| out.flush());
+}
+
+/// The flag with which a client finds this address; none for the one it tries by itself.
+pub(crate) fn server_flag(address: SocketAddr) -> String {
+    if address == Config::default().listen { String::new() } else { format!(" --server {address}") }
 }
 
 /// The signals that stop a server.
@@ -164,20 +167,23 @@ impl Signals {
 }
 
 /// Logs go to stderr through a writer that outlives a closed one. `RUST_LOG` chooses what.
-fn log_to_stderr() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+pub(crate) fn log_to_stderr(default: &str) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)
         .with_ansi(io::IsTerminal::is_terminal(&io::stderr()))
+        // It would tell of a log that cannot be written with a panic, which ends whoever logged.
+        .log_internal_errors(false)
         .init();
 }
 
-fn fail(code: u8, error: &dyn std::fmt::Display) -> ExitCode {
+pub(crate) fn fail(code: u8, error: &dyn std::fmt::Display) -> ExitCode {
     let _ = writeln!(io::stderr(), "herenow: {error}");
     ExitCode::from(code)
 }
 
-fn time(text: &str) -> Result<Duration, humantime::DurationError> {
+/// A time span such as `2s` or `100ms`.
+pub(crate) fn time(text: &str) -> Result<Duration, humantime::DurationError> {
     humantime::parse_duration(text)
 }

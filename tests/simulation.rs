@@ -294,8 +294,7 @@ fn a_slow_reader_of_a_busy_room_ends_up_exact() {
 
 /// One random life of a world. Returns its transcript.
 fn life(seed: u64) -> Vec<String> {
-    let mut config = Config::default();
-    config.outbox_bytes_max = 32_768;
+    let config = Config { outbox_bytes_max: 32_768, ..Config::default() };
     let mut world = World::with(seed, config);
     let names = ["ada", "bob", "eve", "joe", "kim", "lee", "max"];
     let all: Vec<_> = names.iter().map(|name| world.join(name)).collect();

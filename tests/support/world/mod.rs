@@ -93,6 +93,7 @@ impl World {
     /// A world with this configuration.
     pub fn with(seed: u64, config: Config) -> Self {
         config.check().expect("a test's configuration holds");
+        #[expect(clippy::disallowed_methods, reason = "any instant will do as the start")]
         let start = Instant::now();
         let mut world = Self {
             rng: StdRng::seed_from_u64(seed),
@@ -133,7 +134,7 @@ impl World {
             frozen: false,
             cut: Cut::NONE,
         });
-        self.drive(who, |session, now, effects| session.poll(now, effects));
+        self.drive(who, Session::poll);
         who
     }
 
@@ -339,7 +340,7 @@ impl World {
             self.drive(who, |session, now, out| session.disconnected(unreachable(), now, out));
         }
         if self.clients[who].session.next_deadline().is_some_and(|at| at <= self.now) {
-            self.drive(who, |session, now, effects| session.poll(now, effects));
+            self.drive(who, Session::poll);
         }
     }
 
@@ -422,7 +423,7 @@ impl World {
                 self.wires.insert(id, wire);
                 self.clients[who].wire = Some(id);
                 self.clients[who].received.clear();
-                self.drive(who, |session, now, effects| session.connected(now, effects));
+                self.drive(who, Session::connected);
             }
             None if whole => {
                 self.drive(who, |session, now, effects| {
