@@ -187,7 +187,8 @@ impl Connection {
     fn disconnect(&mut self) {
         if let Socket::Up(mut transport) = std::mem::replace(&mut self.socket, Socket::None) {
             transport.flush_now();
-            self.leaving = self.session.is_over().then_some(transport);
+            let waits = self.session.is_over() && transport.said_goodbye();
+            self.leaving = waits.then_some(transport);
         }
     }
 
@@ -249,3 +250,6 @@ async fn tick(interval: &mut Option<tokio::time::Interval>) {
         None => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+mod tests;

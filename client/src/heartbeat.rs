@@ -150,3 +150,6 @@ impl Heartbeat {
         self.heard_at + self.interval * self.misses
     }
 }
+
+#[cfg(test)]
+mod tests;

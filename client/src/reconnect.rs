@@ -143,3 +143,6 @@ fn is_final(reason: &Disconnect) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests;

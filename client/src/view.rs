@@ -278,3 +278,6 @@ impl Copied {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

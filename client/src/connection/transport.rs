@@ -27,8 +27,9 @@ pub(super) struct Transport {
     stream: Box<dyn Stream>,
     inbox: BytesMut,
     outbox: BytesMut,
-    /// A write failed or the outbox overflowed. What the server said before that is still worth reading.
+    /// A write failed. What the server said before that is still worth reading.
     write_broken: bool,
+    said_goodbye: bool,
 }
 
 /// What came from the network.
@@ -41,7 +42,13 @@ pub(super) enum Received {
 
 impl Transport {
     pub(super) fn new(stream: Box<dyn Stream>) -> Self {
-        Self { stream, inbox: BytesMut::new(), outbox: BytesMut::new(), write_broken: false }
+        Self {
+            stream,
+            inbox: BytesMut::new(),
+            outbox: BytesMut::new(),
+            write_broken: false,
+            said_goodbye: false,
+        }
     }
 
     /// See [`Stream::agreed`].
@@ -51,6 +58,7 @@ impl Transport {
 
     /// Puts a message into the outbox. Never waits.
     pub(super) fn send(&mut self, message: &ClientMessage) {
+        self.said_goodbye |= matches!(message, ClientMessage::Goodbye { .. });
         if !self.write_broken {
             message.encode_into(&mut self.outbox);
         }
@@ -68,6 +76,9 @@ impl Transport {
 
     fn poll_exchange(&mut self, cx: &mut Context<'_>) -> Poll<Received> {
         self.poll_write_out(cx);
+        if self.outbox.len() > OUTBOX_BYTES_MAX {
+            return Poll::Ready(Received::End(Disconnect::ConnectionReset));
+        }
         self.inbox.reserve(READ_BYTES);
         let read = ready!(poll_read_buf(Pin::new(&mut *self.stream), cx, &mut self.inbox));
         Poll::Ready(match read {
@@ -83,16 +94,18 @@ impl Transport {
         while !self.outbox.is_empty() {
             match Pin::new(&mut *self.stream).poll_write(cx, &self.outbox) {
                 Poll::Ready(Ok(written)) if written > 0 => self.outbox.advance(written),
-                Poll::Ready(_) => self.break_off(),
-                Poll::Pending if self.outbox.len() > OUTBOX_BYTES_MAX => self.break_off(),
+                Poll::Ready(_) => {
+                    self.write_broken = true;
+                    self.outbox.clear();
+                }
                 Poll::Pending => return,
             }
         }
     }
 
-    fn break_off(&mut self) {
-        self.write_broken = true;
-        self.outbox.clear();
+    /// Whether a goodbye was put into the outbox.
+    pub(super) fn said_goodbye(&self) -> bool {
+        self.said_goodbye
     }
 
     /// Writes what the socket takes without waiting.

@@ -272,3 +272,6 @@ impl Session {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,215 @@
+//! The session against a server played by hand, in virtual time.
+
+mod contact;
+mod lobby;
+mod sign_in;
+mod status;
+
+use herenow_protocol::digest::EntryHasher;
+use herenow_protocol::{
+    CloseReason, DeviceId, Digest, DisplayName, Entry, Epoch, ErrorCode, SessionId, Status,
+    StatusText, UserId, ViewId, ViewProof, Welcome,
+};
+
+use super::*;
+
+pub(super) const EPOCH: Epoch = Epoch([3; 16]);
+pub(super) const VIEW: ViewId = ViewId(1);
+pub(super) const BEAT: Duration = Duration::from_secs(2);
+
+/// A session, a clock, and what the session did since it was last asked.
+pub(super) struct Rig {
+    pub(super) session: Session,
+    pub(super) now: Instant,
+    effects: Vec<Effect>,
+}
+
+impl Rig {
+    pub(super) fn new() -> Self {
+        Self::with(|_| {})
+    }
+
+    pub(super) fn with(adapt: impl FnOnce(&mut Options)) -> Self {
+        Self::seeded(11, adapt)
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "a test needs some instant to count from")]
+    pub(super) fn seeded(seed: u64, adapt: impl FnOnce(&mut Options)) -> Self {
+        let name = DisplayName::new("ada").expect("a test name is valid");
+        let device = DeviceId::new("device-1").expect("a test id is valid");
+        let mut options = Options::new("nowhere", name, device);
+        adapt(&mut options);
+        let now = Instant::now();
+        Self { session: Session::new(&options, seed, now), now, effects: Vec::new() }
+    }
+
+    /// A rig that is signed in and has the list of `names`.
+    pub(super) fn signed_in(names: &[&str]) -> Self {
+        let mut rig = Self::new();
+        rig.sign_in(names);
+        rig.done();
+        rig
+    }
+
+    pub(super) fn sign_in(&mut self, names: &[&str]) {
+        self.reach_server();
+        self.hear(ServerMessage::Welcome(welcome()));
+        self.answer_watch();
+        self.snapshot(names);
+    }
+
+    /// Up to the `Hello`.
+    pub(super) fn reach_server(&mut self) {
+        self.poll();
+        self.session.connected(self.now, &mut self.effects);
+    }
+
+    pub(super) fn poll(&mut self) {
+        self.session.poll(self.now, &mut self.effects);
+    }
+
+    /// Lets time pass, with a poll at each deadline.
+    pub(super) fn wait(&mut self, time: Duration) {
+        let until = self.now + time;
+        while let Some(deadline) = self.session.next_deadline().filter(|&at| at <= until) {
+            self.now = self.now.max(deadline);
+            self.poll();
+        }
+        self.now = until;
+    }
+
+    /// Waits for the next try to connect.
+    pub(super) fn wait_for_retry(&mut self) {
+        let at = self.session.next_deadline().expect("the session waits for its next try");
+        self.wait(at - self.now);
+    }
+
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "every caller builds the message on the spot"
+    )]
+    pub(super) fn hear(&mut self, message: ServerMessage) {
+        self.hear_bytes(&message.encode()[2..]);
+    }
+
+    pub(super) fn hear_bytes(&mut self, body: &[u8]) {
+        self.session.frame(body, self.now, &mut self.effects);
+    }
+
+    pub(super) fn command(&mut self, command: Command) {
+        self.session.command(command, self.now, &mut self.effects);
+    }
+
+    pub(super) fn network(&mut self, up: bool) {
+        self.session.network(up, self.now, &mut self.effects);
+    }
+
+    pub(super) fn lose_connection(&mut self) {
+        self.session.disconnected(Disconnect::ConnectionReset, self.now, &mut self.effects);
+    }
+
+    /// Answers the last `Watch`.
+    pub(super) fn answer_watch(&mut self) {
+        let watch = |effect: &Effect| match effect {
+            Effect::Send(ClientMessage::Watch { request, .. }) => Some(*request),
+            _ => None,
+        };
+        let request = self.effects.iter().rev().find_map(watch).expect("the client watches");
+        self.hear(ServerMessage::Result { request, view: Some(VIEW) });
+    }
+
+    pub(super) fn snapshot(&mut self, names: &[&str]) {
+        let (first, last, entries) = (UserId(0), UserId(u32::MAX), entries(names));
+        self.hear(ServerMessage::SnapshotPage { view: VIEW, first, last, entries });
+        self.hear(ServerMessage::SnapshotEnd { view: VIEW, proof: proof(names) });
+    }
+
+    /// An ack of beat `n` that proves a list of `names`.
+    pub(super) fn ack(&mut self, n: u64, names: &[&str]) {
+        self.hear(ack(n, None, vec![(VIEW, proof(names))]));
+    }
+
+    /// What the session did since the last call.
+    pub(super) fn done(&mut self) -> Vec<Effect> {
+        std::mem::take(&mut self.effects)
+    }
+
+    /// What it told the program since the last call.
+    pub(super) fn told(&mut self) -> Vec<Event> {
+        let event = |effect| match effect {
+            Effect::Emit(event) => Some(event),
+            _ => None,
+        };
+        self.done().into_iter().filter_map(event).collect()
+    }
+
+    /// What it sent since the last call.
+    pub(super) fn sent(&mut self) -> Vec<ClientMessage> {
+        let message = |effect| match effect {
+            Effect::Send(message) => Some(message),
+            _ => None,
+        };
+        self.done().into_iter().filter_map(message).collect()
+    }
+}
+
+pub(super) fn welcome() -> Welcome {
+    Welcome {
+        version: 1,
+        session: SessionId(5),
+        heartbeat_ms: u64::try_from(BEAT.as_millis()).expect("two seconds fit"),
+        misses: 5,
+        detection_bound_ms: 10_500,
+        epoch: EPOCH,
+        frame_bytes_max: 4_096,
+        server: "test".to_owned(),
+    }
+}
+
+pub(super) fn entries(names: &[&str]) -> Vec<Entry> {
+    let entry = |(id, name): (u32, &&str)| Entry {
+        id: UserId(id),
+        name: DisplayName::new(name).expect("a test name is valid"),
+        presence: Presence::default(),
+        since_ms: 1_000,
+    };
+    (0..).zip(names).map(entry).collect()
+}
+
+/// What a list of `names` must be like, at a version that is their number.
+pub(super) fn proof(names: &[&str]) -> ViewProof {
+    let mut digest = Digest::default();
+    let hasher = EntryHasher::new(EPOCH);
+    entries(names).iter().for_each(|entry| digest.add(hasher.hash(entry)));
+    let count = u32::try_from(names.len()).expect("a test list is short");
+    ViewProof { version: u64::from(count), count, digest }
+}
+
+pub(super) fn ack(n: u64, me: Option<Presence>, views: Vec<(ViewId, ViewProof)>) -> ServerMessage {
+    ServerMessage::HeartbeatAck { n, me, views }
+}
+
+pub(super) fn presence(status: Status, text: &str) -> Presence {
+    Presence { status, text: StatusText::new(text).expect("a test text is valid") }
+}
+
+pub(super) fn goodbye(
+    reason: CloseReason,
+    reconnect: bool,
+    come_back_after_ms: u64,
+) -> ServerMessage {
+    ServerMessage::Goodbye { reason, reconnect, come_back_after_ms, text: String::new() }
+}
+
+/// The end that these events tell.
+pub(super) fn closed(told: &[Event]) -> (Disconnect, Option<Duration>) {
+    match told.last() {
+        Some(Event::Closed { reason, retry_in }) => (reason.clone(), *retry_in),
+        other => panic!("not closed: {other:?}"),
+    }
+}
+
+pub(super) fn refusal(request: u32) -> ServerMessage {
+    let text = "nobody of this name is listed".to_owned();
+    ServerMessage::Error { request, code: ErrorCode::NotListed, text }
+}
