@@ -1,0 +1,503 @@
+//! A client in another language, written from `docs/protocol.md` alone, against the real server.
+//!
+//! It needs `python3`. Where that cannot import `msgpack`, the test makes a virtual environment
+//! in the target directory and installs it there. Only where there is no `python3` are these tests skipped.
+
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::OnceLock;
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::Duration;
+
+use herenow_protocol::digest::EntryHasher;
+use herenow_protocol::frame::split_body;
+use herenow_protocol::limits::CLIENT_FRAME_BYTES_MAX;
+use herenow_protocol::message::Incoming;
+use herenow_protocol::{
+    Change, ClientMessage, CloseReason, Digest, DisplayName, Entry, Epoch, Presence, ServerMessage,
+    SessionId, UserId, ViewId, ViewProof, Welcome,
+};
+use serde_json::{Value, json};
+
+/// Far longer than anything here takes; reached only when something never comes.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+const VIEW: ViewId = ViewId(1);
+
+const EPOCH: Epoch = Epoch([7; 16]);
+
+fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// A Python that can import msgpack, made at most once; `None` if there is no Python at all.
+fn python() -> Option<&'static Path> {
+    static PYTHON: OnceLock<Option<PathBuf>> = OnceLock::new();
+    let python = PYTHON.get_or_init(|| {
+        let imports = |python: &Path| {
+            let test = Command::new(python).args(["-c", "import msgpack"]).output();
+            test.map(|output| output.status.success())
+        };
+        let system = PathBuf::from("python3");
+        match imports(&system) {
+            Err(_) => return None,
+            Ok(true) => return Some(system),
+            Ok(false) => {}
+        }
+        let venv = Path::new(env!("CARGO_TARGET_TMPDIR")).join("python-client");
+        let python = venv.join("bin/python");
+        if !imports(&python).unwrap_or(false) {
+            let requirements = repository().join("examples/python/requirements.txt");
+            must(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv));
+            must(Command::new(&python).args(["-m", "pip", "install", "-qr"]).arg(&requirements));
+        }
+        Some(python)
+    });
+    if python.is_none() {
+        // Not eprintln, which cargo hides while the test passes.
+        let _ = writeln!(io::stderr(), "\nSKIPPED: the Python client; there is no python3 here\n");
+    }
+    python.as_deref()
+}
+
+fn must(command: &mut Command) {
+    let output = command.output().expect("python3 was there a moment ago");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success(),
+        "{command:?} failed (on Debian: apt install python3-venv):\n{stderr}"
+    );
+}
+
+/// A process that is killed when the test ends, however it ends.
+struct Process(Child);
+
+impl Process {
+    fn signal(&self, name: &str) {
+        must(Command::new("kill").arg(format!("-{name}")).arg(self.0.id().to_string()));
+    }
+
+    fn wait(mut self) -> ExitStatus {
+        self.0.wait().expect("the process can be waited for")
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// The lines of a pipe, as they come; the channel closes with the pipe.
+fn lines(pipe: impl Read + Send + 'static) -> Receiver<String> {
+    let (sender, receiver) = channel();
+    thread::spawn(move || {
+        for line in BufReader::new(pipe).lines().map_while(Result::ok) {
+            if sender.send(line).is_err() {
+                return;
+            }
+        }
+    });
+    receiver
+}
+
+/// The real server, on a port of its own.
+struct Server {
+    process: Process,
+    address: String,
+    /// Kept, so that the server never writes to a closed pipe.
+    _stdout: Receiver<String>,
+}
+
+impl Server {
+    fn start() -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_herenow"))
+            .args(["serve", "--listen", "127.0.0.1:0"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("cargo built the server");
+        let stdout = lines(child.stdout.take().expect("stdout is piped"));
+        let process = Process(child);
+        let address = loop {
+            let line = stdout.recv_timeout(PATIENCE).expect("the server says where it listens");
+            if let Some(at) = line.find("127.0.0.1:") {
+                let address = &line[at..];
+                let end = address.find(|c: char| !c.is_ascii_digit() && c != '.' && c != ':');
+                break address[..end.unwrap_or(address.len())].to_owned();
+            }
+        };
+        Self { process, address, _stdout: stdout }
+    }
+}
+
+/// One run of `watch.py`.
+struct Watcher {
+    process: Process,
+    stdout: Receiver<String>,
+    stderr: Receiver<String>,
+}
+
+impl Watcher {
+    fn start(python: &Path, server: &str, arguments: &[&str]) -> Self {
+        let mut child = Command::new(python)
+            .arg(repository().join("examples/python/watch.py"))
+            .args(["--server", server, "--verbose"])
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("python3 was there a moment ago");
+        let stdout = lines(child.stdout.take().expect("stdout is piped"));
+        let stderr = lines(child.stderr.take().expect("stderr is piped"));
+        Self { process: Process(child), stdout, stderr }
+    }
+
+    /// The next event about the list, proofs included.
+    fn any_event(&self) -> Value {
+        loop {
+            let line = self.stdout.recv_timeout(PATIENCE).unwrap_or_else(|_| {
+                let stderr: Vec<_> = self.stderr.try_iter().collect();
+                panic!("no further event; stderr: {stderr:?}")
+            });
+            let event: Value = serde_json::from_str(&line)
+                .unwrap_or_else(|e| panic!("{line:?} is no JSON object: {e}"));
+            // On a busy machine an ack may come late, which is none of these tests' business.
+            if event["event"] != "contact_lost" && event["event"] != "contact_back" {
+                return event;
+            }
+        }
+    }
+
+    /// The next event that is not a proof.
+    fn event(&self) -> Value {
+        loop {
+            let event = self.any_event();
+            if event["event"] != "proved" {
+                return event;
+            }
+        }
+    }
+
+    /// Waits until an ack has proved the list as it is since the last event.
+    fn proved(&self) -> u64 {
+        let event = self.any_event();
+        assert_eq!(event["event"], "proved", "{event}");
+        event["version"].as_u64().expect("a version is a number")
+    }
+
+    /// How it ended, and what it said on stderr.
+    fn end(self) -> (Option<i32>, String) {
+        let code = self.process.wait().code();
+        (code, self.stderr.iter().collect::<Vec<_>>().join("\n"))
+    }
+}
+
+fn user(name: &str) -> Value {
+    json!({"user": name, "status": "available", "text": ""})
+}
+
+fn event(event: &str, name: &str) -> Value {
+    json!({"event": event, "user": name, "status": "available", "text": ""})
+}
+
+#[test]
+fn two_clients_see_each_other_come_and_go_and_every_list_is_proved() {
+    let Some(python) = python() else { return };
+    let server = Server::start();
+    let start = |arguments: &[&str]| Watcher::start(python, &server.address, arguments);
+
+    let ada = start(&["--name", "ada", "--heartbeat-ms", "500"]);
+    assert_eq!(ada.event(), json!({"event": "snapshot", "count": 1, "users": [user("ada")]}));
+    let alone = ada.proved();
+
+    let bob = start(&["--name", "bob", "--heartbeat-ms", "500", "--seconds", "1.5"]);
+    let both = json!({"event": "snapshot", "count": 2, "users": [user("ada"), user("bob")]});
+    assert_eq!(bob.event(), both);
+    assert_eq!(ada.event(), event("join", "bob"));
+    let together = ada.proved();
+    assert!(together > alone, "a join makes a new version");
+    assert_eq!(bob.proved(), together, "both hold the same version");
+
+    assert_eq!(bob.event(), json!({"event": "closed", "reason": "goodbye"}));
+    assert_eq!(bob.end(), (Some(0), String::new()));
+    assert_eq!(ada.event(), json!({"event": "leave", "user": "bob", "cause": "goodbye"}));
+    assert!(ada.proved() > together, "a leave makes a new version");
+
+    // Frozen, it sends nothing, while its socket stays open.
+    let frozen = start(&["--name", "frozen", "--heartbeat-ms", "100"]);
+    assert_eq!(frozen.event()["event"], "snapshot");
+    assert_eq!(ada.event(), event("join", "frozen"));
+    frozen.process.signal("STOP");
+    let left = json!({"event": "leave", "user": "frozen", "cause": "heartbeat_timeout"});
+    assert_eq!(ada.event(), left);
+    frozen.process.signal("CONT");
+    let closed = frozen.event();
+    assert_eq!(
+        (&closed["event"], &closed["reason"]),
+        (&json!("closed"), &json!("heartbeat_timeout"))
+    );
+    assert_eq!(frozen.end().0, Some(1));
+
+    // Killed, its socket is closed by the system; by a reset if bytes of the server lay unread.
+    let killed = start(&["--name", "killed"]);
+    assert_eq!(killed.event()["event"], "snapshot");
+    assert_eq!(ada.event(), event("join", "killed"));
+    drop(killed);
+    let left = ada.event();
+    assert_eq!((&left["event"], &left["user"]), (&json!("leave"), &json!("killed")));
+    let cause = left["cause"].as_str().expect("a leave has a cause");
+    assert!(["connection_closed", "connection_reset"].contains(&cause), "{cause}");
+    ada.proved();
+
+    server.process.signal("TERM");
+    let closed = ada.event();
+    assert_eq!(
+        (&closed["event"], &closed["reason"]),
+        (&json!("closed"), &json!("server_shutdown"))
+    );
+    assert_eq!(ada.end().0, Some(1));
+}
+
+#[test]
+fn an_observer_sees_everyone_and_is_seen_by_nobody() {
+    let Some(python) = python() else { return };
+    let server = Server::start();
+    let start = |arguments: &[&str]| Watcher::start(python, &server.address, arguments);
+
+    let observer = start(&["--name", "eve", "--observe", "--heartbeat-ms", "500"]);
+    assert_eq!(observer.event(), json!({"event": "snapshot", "count": 0, "users": []}));
+    observer.proved();
+    let ada = start(&["--name", "ada", "--seconds", "0.5"]);
+    assert_eq!(ada.event(), json!({"event": "snapshot", "count": 1, "users": [user("ada")]}));
+    assert_eq!(observer.event(), event("join", "ada"));
+    assert_eq!(observer.event(), json!({"event": "leave", "user": "ada", "cause": "goodbye"}));
+    assert_eq!(ada.event(), json!({"event": "closed", "reason": "goodbye"}), "nobody else came");
+}
+
+#[test]
+fn a_refused_sign_in_says_why() {
+    let Some(python) = python() else { return };
+    let server = Server::start();
+    let start = |arguments: &[&str]| Watcher::start(python, &server.address, arguments);
+
+    let ada = start(&["--name", "ada"]);
+    assert_eq!(ada.event()["event"], "snapshot");
+    for (name, reason) in [("ada", "name_in_use"), ("a\u{200b}da", "bad_hello")] {
+        let refused = start(&["--name", name]);
+        let closed = refused.event();
+        assert_eq!((&closed["event"], &closed["reason"]), (&json!("closed"), &json!(reason)));
+        assert!(closed["text"].as_str().is_some_and(|text| !text.is_empty()), "{closed}");
+        assert_eq!(refused.end().0, Some(1));
+    }
+}
+
+/// A server that says what the test wants, to see whether the client believes it.
+struct Liar {
+    stream: TcpStream,
+    buffer: Vec<u8>,
+}
+
+impl Liar {
+    fn accept(listener: &TcpListener) -> Self {
+        let (stream, _) = listener.accept().expect("the client connects");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
+        Self { stream, buffer: Vec::new() }
+    }
+
+    fn say(&mut self, message: &ServerMessage) {
+        self.stream.write_all(&message.encode()).expect("the client reads");
+    }
+
+    /// The next message, which must be sound.
+    fn hear(&mut self) -> ClientMessage {
+        loop {
+            let mut rest = &self.buffer[..];
+            let body = split_body(&mut rest, CLIENT_FRAME_BYTES_MAX).expect("a sound length");
+            if let Some(body) = body {
+                let incoming = Incoming::decode(body).expect("a sound frame");
+                self.buffer = rest.to_vec();
+                let Incoming::Message(message) = incoming else { panic!("{incoming:?}") };
+                return message;
+            }
+            let mut chunk = [0; 1_024];
+            let got = self.stream.read(&mut chunk).expect("the client writes");
+            assert_ne!(got, 0, "the client closed the connection");
+            self.buffer.extend_from_slice(&chunk[..got]);
+        }
+    }
+
+    /// Signs the client in and opens its view.
+    fn welcome(&mut self, heartbeat_ms: u64) {
+        assert!(matches!(self.hear(), ClientMessage::Hello(_)));
+        self.say(&ServerMessage::Welcome(Welcome {
+            version: 1,
+            session: SessionId(1),
+            heartbeat_ms,
+            misses: 3,
+            detection_bound_ms: 4 * heartbeat_ms,
+            epoch: EPOCH,
+            frame_bytes_max: 4_096,
+            server: "a liar".to_owned(),
+        }));
+        // The first heartbeat may come before the request.
+        let request = loop {
+            match self.hear() {
+                ClientMessage::Watch { request, room } if room == "lobby" => break request,
+                ClientMessage::Heartbeat { .. } => {}
+                other => panic!("{other:?}"),
+            }
+        };
+        self.say(&ServerMessage::Result { request, view: Some(VIEW) });
+    }
+
+    fn snapshot(&mut self, entries: Vec<Entry>, proof: ViewProof) {
+        let (first, last) = (UserId(0), UserId(u32::MAX));
+        self.say(&ServerMessage::SnapshotPage { view: VIEW, first, last, entries });
+        self.say(&ServerMessage::SnapshotEnd { view: VIEW, proof });
+    }
+}
+
+fn entry(id: u32, name: &str) -> Entry {
+    let name = DisplayName::new(name).expect("a test name is valid");
+    Entry { id: UserId(id), name, presence: Presence::default(), since_ms: 1_700_000_000_000 }
+}
+
+fn proof(version: u64, entries: &[Entry]) -> ViewProof {
+    let hasher = EntryHasher::new(EPOCH);
+    let mut digest = Digest::default();
+    entries.iter().for_each(|entry| digest.add(hasher.hash(entry)));
+    ViewProof { version, count: u32::try_from(entries.len()).expect("few"), digest }
+}
+
+/// Starts a client, lets `lie` talk to it, and returns its events, exit code and stderr.
+fn lied_to(
+    python: &Path,
+    lie: impl FnOnce(&mut Liar) + Send + 'static,
+) -> (Vec<Value>, Option<i32>, String) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has free ports");
+    let address = listener.local_addr().expect("it is bound").to_string();
+    let watcher = Watcher::start(python, &address, &["--name", "ada"]);
+    let mut liar = Liar::accept(&listener);
+    lie(&mut liar);
+    let mut events = Vec::new();
+    while let Ok(line) = watcher.stdout.recv_timeout(PATIENCE) {
+        events.push(serde_json::from_str(&line).expect("every line is JSON"));
+    }
+    let (code, stderr) = watcher.end();
+    (events, code, stderr)
+}
+
+#[test]
+fn a_wrong_snapshot_is_noticed() {
+    let Some(python) = python() else { return };
+    let (events, code, stderr) = lied_to(python, |liar| {
+        liar.welcome(60_000);
+        liar.snapshot(vec![entry(1, "ada")], proof(1, &[entry(1, "eve")]));
+    });
+    assert_eq!((events, code), (vec![], Some(3)), "a wrong list is not shown; {stderr}");
+    assert!(stderr.contains("after the snapshot"), "{stderr}");
+}
+
+#[test]
+fn a_wrong_delta_is_noticed() {
+    let Some(python) = python() else { return };
+    let (ada, bob) = (entry(1, "ada"), entry(2, "bob"));
+    let sound = proof(2, &[ada.clone(), bob.clone()]);
+    let lies = [
+        ("another digest", 1, ViewProof { digest: proof(1, &[]).digest, ..sound }),
+        ("another count", 1, ViewProof { count: 3, ..sound }),
+        ("a gap", 2, ViewProof { version: 3, ..sound }),
+    ];
+    for (lie, from, proof_after) in lies {
+        let (ada, bob) = (ada.clone(), bob.clone());
+        let (events, code, stderr) = lied_to(python, move |liar| {
+            liar.welcome(60_000);
+            liar.snapshot(vec![ada.clone()], proof(1, &[ada]));
+            let changes = vec![Change::Joined(bob)];
+            liar.say(&ServerMessage::Delta { view: VIEW, from, proof: proof_after, changes });
+        });
+        assert_eq!((events.len(), code), (1, Some(3)), "{lie} is noticed: {events:?} {stderr}");
+        assert!(stderr.contains("delta"), "{lie}: {stderr}");
+    }
+}
+
+#[test]
+fn an_ack_that_proves_another_list_is_noticed() {
+    let Some(python) = python() else { return };
+    let ada = entry(1, "ada");
+    let (events, code, stderr) = lied_to(python, move |liar| {
+        liar.welcome(50);
+        liar.snapshot(vec![ada.clone()], proof(1, std::slice::from_ref(&ada)));
+        // The first ack proves the list, the next one that of a server that saw a change more.
+        for version in [1, 2] {
+            let ClientMessage::Heartbeat { n } = liar.hear() else { panic!("not a heartbeat") };
+            let views = vec![(VIEW, proof(version, std::slice::from_ref(&ada)))];
+            liar.say(&ServerMessage::HeartbeatAck { n, me: Some(Presence::default()), views });
+        }
+    });
+    let names: Vec<_> = events.iter().map(|event| event["event"].as_str()).collect();
+    assert_eq!(names, [Some("snapshot"), Some("proved")], "{stderr}");
+    assert_eq!(code, Some(3));
+    assert!(stderr.contains("in the ack of beat"), "{stderr}");
+}
+
+#[test]
+fn changes_between_pages_are_part_of_the_snapshot() {
+    let Some(python) = python() else { return };
+    let people: Vec<_> =
+        ["ada", "bob", "carl"].into_iter().zip(1..).map(|(n, id)| entry(id, n)).collect();
+    let (events, code, stderr) = lied_to(python, move |liar| {
+        liar.welcome(60_000);
+        let page = |first, last, entries| {
+            let (first, last) = (UserId(first), UserId(last));
+            ServerMessage::SnapshotPage { view: VIEW, first, last, entries }
+        };
+        let delta = |from, changes| {
+            let proof = proof(from + 1, &[]);
+            ServerMessage::Delta { view: VIEW, from, proof, changes }
+        };
+        let left = |id| Change::Left { id: UserId(id), cause: CloseReason::Goodbye };
+        liar.say(&page(0, 2, people[..2].to_vec()));
+        // Bob, whom a page named, leaves; dora, whom the next page would have named, came and went.
+        liar.say(&delta(7, vec![left(2), left(9)]));
+        liar.say(&page(3, u32::MAX, people[2..].to_vec()));
+        let rest = [people[0].clone(), people[2].clone()];
+        liar.say(&ServerMessage::SnapshotEnd { view: VIEW, proof: proof(8, &rest) });
+        let (reason, text) = (CloseReason::ServerShutdown, "for a moment".to_owned());
+        liar.say(&ServerMessage::Goodbye { reason, reconnect: true, come_back_after_ms: 1, text });
+    });
+    let snapshot = json!({"event": "snapshot", "count": 2, "users": [user("ada"), user("carl")]});
+    let closed = json!({"event": "closed", "reason": "server_shutdown", "text": "for a moment"});
+    assert_eq!((events, code), (vec![snapshot, closed], Some(1)), "{stderr}");
+}
+
+#[test]
+fn a_server_that_falls_silent_is_given_up_at_the_announced_number_of_beats() {
+    let Some(python) = python() else { return };
+    let (events, code, stderr) = lied_to(python, |liar| {
+        liar.welcome(50);
+        liar.snapshot(vec![], proof(1, &[]));
+        let goodbye = loop {
+            match liar.hear() {
+                ClientMessage::Heartbeat { .. } => {}
+                other => break other,
+            }
+        };
+        assert_eq!(goodbye, ClientMessage::Goodbye { reason: CloseReason::HeartbeatTimeout });
+    });
+    assert_eq!(events[1], json!({"event": "contact_lost", "beats": 2}), "{stderr}");
+    let closed = json!({"event": "closed", "reason": "heartbeat_timeout"});
+    assert_eq!((events.last(), code), (Some(&closed), Some(1)), "{stderr}");
+}
+
+#[test]
+fn the_vectors_are_what_their_generator_writes() {
+    let Some(python) = python() else { return };
+    let generator = repository().join("protocol/vectors/generate.py");
+    must(Command::new(python).arg(generator).arg("--check"));
+}
