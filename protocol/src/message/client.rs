@@ -10,7 +10,7 @@ use crate::close::CloseReason;
 use crate::fields::{Fields, FromFields, Str, Uint, UintOrAny};
 use crate::frame::{DecodeError, put_frame, read_array};
 use crate::ids::{DeviceId, InvalidDeviceId, ViewId};
-use crate::limits::{INTEGER_MAX, VERSION};
+use crate::limits::{FRAME_PREFIX_BYTES, HELLO_BYTES_MAX, INTEGER_MAX, VERSION};
 use crate::name::{DisplayName, InvalidName, InvalidText, StatusText, check_label};
 use crate::presence::{Presence, Status};
 
@@ -134,16 +134,35 @@ pub enum BadPresence {
 
 impl ClientMessage {
     /// Appends this message to `buffer` as one frame.
+    ///
+    /// # Panics
+    /// If the room of a `Watch` takes more than 65,000 bytes; every other field has a limit.
     pub fn encode_into(&self, buffer: &mut BytesMut) {
         put_frame(self, buffer);
     }
 
     /// This message as one frame.
+    ///
+    /// # Panics
+    /// As [`Self::encode_into`].
     #[must_use]
     pub fn encode(&self) -> Bytes {
         let mut buffer = BytesMut::with_capacity(64);
         self.encode_into(&mut buffer);
         buffer.freeze()
+    }
+}
+
+impl Hello {
+    /// Whether this fits the frame that a server accepts before sign-in.
+    ///
+    /// Only a long status text can make it longer. Then sign in without the text, and send it with
+    /// [`ClientMessage::SetStatus`] after the `Welcome`.
+    #[must_use]
+    pub fn fits(&self) -> bool {
+        let mut buffer = BytesMut::with_capacity(HELLO_BYTES_MAX);
+        put_frame(self, &mut buffer);
+        buffer.len() - FRAME_PREFIX_BYTES <= HELLO_BYTES_MAX
     }
 }
 
@@ -302,4 +321,27 @@ fn goodbye(reason: Uint) -> Result<Incoming, DecodeError> {
         _ => CloseReason::Goodbye,
     };
     Ok(Incoming::Message(ClientMessage::Goodbye { reason }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_long_text_makes_a_hello_too_long() {
+        let hello = |text: &str| Hello {
+            name: DisplayName::new(&"x".repeat(64)).expect("64 bytes are allowed"),
+            device: DeviceId::new(&"d".repeat(64)).expect("64 bytes are allowed"),
+            label: "l".repeat(64),
+            heartbeat: Some(Duration::from_millis(INTEGER_MAX)),
+            observe: true,
+            presence: Presence {
+                status: Status::Busy,
+                text: StatusText::new(text).expect("140 characters are allowed"),
+            },
+        };
+        assert!(hello("").fits());
+        assert!(hello(&"x".repeat(140)).fits());
+        assert!(!hello(&"\u{1F98A}".repeat(140)).fits());
+    }
 }
