@@ -136,7 +136,7 @@ impl ClientMessage {
     /// Appends this message to `buffer` as one frame.
     ///
     /// # Panics
-    /// If the room of a `Watch` takes more than 65,000 bytes; every other field has a limit.
+    /// If the room of a `Watch` or the label of a `Hello`, which are not checked here, exceeds a frame.
     pub fn encode_into(&self, buffer: &mut BytesMut) {
         put_frame(self, buffer);
     }
