@@ -10,6 +10,7 @@ mod signed_in;
 
 use std::time::{Duration, Instant};
 
+use herenow_protocol::limits::{FRAME_PREFIX_BYTES, HELLO_BYTES_MAX};
 use herenow_protocol::{ClientMessage, DecodeError, Hello, Presence, ServerMessage};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -105,8 +106,9 @@ impl Session {
     pub fn connected(&mut self, now: Instant, effects: &mut Vec<Effect>) {
         if let Phase::Connecting = self.phase {
             self.phase = Phase::SigningIn { until: now + SIGN_IN_TIMEOUT };
-            self.status.said_with_hello(self.hello.observe);
-            effects.push(Effect::Send(ClientMessage::Hello(self.hello.clone())));
+            let hello = self.hello_that_fits();
+            self.status.said_with_hello(self.hello.observe || hello != self.hello);
+            effects.push(Effect::Send(ClientMessage::Hello(hello)));
         }
     }
 
@@ -206,6 +208,24 @@ impl Session {
         self.phase = Phase::Connecting;
         effects.push(Effect::Emit(Event::Connecting { attempt: self.attempt }));
         effects.push(Effect::Connect);
+    }
+
+    /// The sign-in. With a text too long for the frame limit before sign-in it goes without, and the
+    /// wanted presence follows as a request of its own. An observer shows nothing and says nothing of it.
+    fn hello_that_fits(&mut self) -> Hello {
+        let hello = self.hello.clone();
+        if hello.observe {
+            return Hello { presence: Presence::default(), ..hello };
+        }
+        let message = ClientMessage::Hello(hello);
+        let fits = message.encode().len() <= FRAME_PREFIX_BYTES + HELLO_BYTES_MAX;
+        let ClientMessage::Hello(hello) = message else { unreachable!("built two lines above") };
+        if fits {
+            return hello;
+        }
+        let presence = Presence { status: hello.presence.status, ..Presence::default() };
+        self.status.want(hello.presence);
+        Hello { presence, ..hello }
     }
 
     fn set_presence(&mut self, presence: Presence, effects: &mut Vec<Effect>) {

@@ -19,9 +19,10 @@ impl OwnStatus {
         self.unsent = Some(presence);
     }
 
-    /// A listed user's `Hello` carried the presence. An observer's says nothing to anyone.
-    pub(super) fn said_with_hello(&mut self, observe: bool) {
-        if !observe {
+    /// The `Hello` went out. What it said needs no request; an observer's says nothing to anyone, and
+    /// one that had to be shortened does not say it all.
+    pub(super) fn said_with_hello(&mut self, left_unsaid: bool) {
+        if !left_unsaid {
             self.unsent = None;
         }
     }

@@ -145,3 +145,21 @@ fn what_an_observer_asked_for_in_vain_is_asked_again() {
     let sent = rig.sent();
     assert!(matches!(sent.last(), Some(ClientMessage::SetStatus { .. })), "{sent:?}");
 }
+
+#[test]
+fn a_text_too_long_for_a_hello_follows_as_a_request() {
+    let long = "🦊".repeat(140);
+    let mut rig = Rig::with(|options| options.presence = presence(Status::Away, &long));
+    rig.reach_server();
+    let sent = rig.sent();
+    let [hello @ ClientMessage::Hello(said)] = &sent[..] else { panic!("{sent:?}") };
+    assert!(hello.encode().len() <= 2 + 512);
+    assert_eq!(said.presence, presence(Status::Away, ""), "the status is right at once");
+    rig.hear(ServerMessage::Welcome(welcome()));
+    let sent = rig.sent();
+    let asked = sent.iter().find_map(|message| match message {
+        ClientMessage::SetStatus { presence, .. } => Some(presence.clone()),
+        _ => None,
+    });
+    assert_eq!(asked, Some(presence(Status::Away, &long)), "{sent:?}");
+}
