@@ -10,7 +10,6 @@ mod signed_in;
 
 use std::time::{Duration, Instant};
 
-use herenow_protocol::limits::{FRAME_PREFIX_BYTES, HELLO_BYTES_MAX};
 use herenow_protocol::{ClientMessage, DecodeError, Hello, Presence, ServerMessage};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -217,10 +216,7 @@ impl Session {
         if hello.observe {
             return Hello { presence: Presence::default(), ..hello };
         }
-        let message = ClientMessage::Hello(hello);
-        let fits = message.encode().len() <= FRAME_PREFIX_BYTES + HELLO_BYTES_MAX;
-        let ClientMessage::Hello(hello) = message else { unreachable!("built two lines above") };
-        if fits {
+        if hello.fits() {
             return hello;
         }
         let presence = Presence { status: hello.presence.status, ..Presence::default() };
