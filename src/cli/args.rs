@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 use herenow::Config;
+use herenow_client::address::{InvalidAddress, split};
 use herenow_client::protocol::{DisplayName, Status, StatusText};
 
 /// Which server to talk to.
@@ -15,7 +16,8 @@ pub(crate) struct Target {
         long,
         value_name = "HOST:PORT",
         env = "HERENOW_SERVER",
-        default_value = "127.0.0.1:4373"
+        default_value = "127.0.0.1:4373",
+        value_parser = server
     )]
     pub(crate) server: String,
 }
@@ -51,8 +53,8 @@ pub(crate) struct Watch {
     #[command(flatten)]
     pub(crate) target: Target,
 
-    /// The name to be seen under
-    #[arg(long, value_name = "NAME", value_parser = name, env = "USER", hide_env = true)]
+    /// The name to be seen under [default: $USER]
+    #[arg(long, value_name = "NAME", value_parser = DisplayName::new)]
     pub(crate) name: Option<DisplayName>,
 
     /// Watch without being listed
@@ -93,9 +95,9 @@ pub(crate) struct Set {
     #[command(flatten)]
     pub(crate) target: Target,
 
-    /// Whose status
-    #[arg(long, value_name = "NAME", value_parser = name, env = "USER", hide_env = true)]
-    pub(crate) name: DisplayName,
+    /// Whose status [default: $USER]
+    #[arg(long, value_name = "NAME", value_parser = DisplayName::new)]
+    pub(crate) name: Option<DisplayName>,
 
     /// Sign in with this status and stay until Ctrl-C
     #[arg(long)]
@@ -121,6 +123,6 @@ pub(crate) struct Demo {
     pub(crate) seed: u64,
 }
 
-fn name(text: &str) -> Result<DisplayName, herenow_client::protocol::name::InvalidName> {
-    DisplayName::new(text)
+fn server(text: &str) -> Result<String, InvalidAddress> {
+    split(text).map(|_| text.to_owned())
 }

@@ -7,6 +7,7 @@ pub(crate) mod args;
 mod crowd;
 pub(crate) mod demo;
 mod output;
+mod printer;
 pub(crate) mod set;
 pub(crate) mod watch;
 pub(crate) mod who;
@@ -28,6 +29,8 @@ use args::Target;
 pub(crate) enum Exit {
     /// The server refused, or there is nothing to do.
     Refused = 1,
+    /// The command line lacks something.
+    Usage = 2,
     /// The server cannot be reached.
     Unavailable = 69,
     /// Something went wrong that should not.
@@ -115,6 +118,16 @@ async fn stop_asked() {
 fn own_device() -> Result<DeviceId, Failure> {
     herenow_client::device_id().map_err(|error| {
         Failure::new(Exit::Internal, format!("cannot keep this device's id: {error}"))
+    })
+}
+
+/// The name that was given, or else the login name if others may be shown that.
+fn name_or_user(given: Option<&DisplayName>) -> Result<DisplayName, Failure> {
+    let login = || DisplayName::new(&std::env::var("USER").ok()?).ok();
+    given.cloned().or_else(login).ok_or_else(|| {
+        let text =
+            "under which name? Say it with --name, for $USER holds none that others may be shown";
+        Failure::new(Exit::Usage, text)
     })
 }
 

@@ -60,10 +60,7 @@ pub(crate) fn event_json(event: &Event, view: &View) -> Option<Value> {
             "misses": welcome.misses,
             "detection_bound_ms": welcome.detection_bound_ms,
         }),
-        Event::Snapshot => {
-            let users: Vec<_> = by_name(view).into_iter().map(user_json).collect();
-            json!({"event": "snapshot", "count": users.len(), "users": users})
-        }
+        Event::Snapshot => snapshot_json(view),
         Event::Joined(entry) => about("join", entry),
         Event::Updated(entry) => about("update", entry),
         Event::Left { entry, cause } => leave_json(entry, *cause),
@@ -83,6 +80,24 @@ pub(crate) fn event_json(event: &Event, view: &View) -> Option<Value> {
     };
     object["at"] = unix_ms().into();
     Some(object)
+}
+
+fn snapshot_json(view: &View) -> Value {
+    let users: Vec<_> = by_name(view).into_iter().map(user_json).collect();
+    json!({"event": "snapshot", "count": users.len(), "users": users})
+}
+
+/// The whole list, in the place of lines that a slow reader missed.
+pub(crate) fn missed_json(missed: u64, view: &View) -> Value {
+    let mut object = snapshot_json(view);
+    object["missed"] = missed.into();
+    object["at"] = unix_ms().into();
+    object
+}
+
+/// As [`missed_json`], for people.
+pub(crate) fn missed_words(missed: u64, view: &View) -> String {
+    format!("... {missed} lines left out ...\n{}", snapshot_words(view))
 }
 
 fn about(event: &str, entry: &Entry) -> Value {
