@@ -4,21 +4,21 @@
 //! check. Reading comes first, so that after a stall of the process the heartbeats that wait in the
 //! socket are heard before silence is judged.
 
+mod read_loop;
+mod write_loop;
+
 use std::cell::RefCell;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context as TaskContext, Poll, Waker};
+use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use actix::prelude::*;
-use bytes::{Buf, BytesMut};
 use herenow_protocol::frame::split_body;
-use herenow_protocol::{CloseReason, ServerMessage, SessionId};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::tcp::OwnedReadHalf;
+use herenow_protocol::{CloseReason, ErrorCode, ServerMessage, SessionId};
+use tokio::io::AsyncWrite;
 
 use super::line::{Line, Lines, SharedLine};
 use super::messages::FromSession;
@@ -28,20 +28,9 @@ use crate::clock::Clock;
 use crate::config::{Config, Liveness};
 use crate::registry::{Answer, Command};
 use crate::session::{Effect, Session, goodbye};
-
-/// Frames of one connection handled before other tasks get a turn.
-const FRAMES_PER_TURN: usize = 32;
-
-/// Bytes read from a socket at a time, into a buffer that all sessions of a thread share.
-const SCRATCH_BYTES: usize = 16 * 1024;
-
-/// How long a connection that was told goodbye may take to close its end. Closing ours earlier
-/// could destroy the goodbye on its way.
-const LINGER: Duration = Duration::from_secs(1);
-
-thread_local! {
-    static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; SCRATCH_BYTES].into());
-}
+use read_loop::ReadLoop;
+pub use read_loop::Reader;
+use write_loop::WriteLoop;
 
 /// What the sessions of one arbiter share.
 #[derive(Clone)]
@@ -56,21 +45,6 @@ pub struct Local {
     pub registry: Addr<RegistryActor>,
     /// The lines of this arbiter.
     pub lines: Lines,
-}
-
-/// The reading half of a connection.
-pub trait Reader: AsyncRead + Unpin + 'static {
-    /// Lets the kernel give up on unacknowledged bytes after this time; a backup only.
-    fn set_user_timeout(&self, timeout: Duration);
-}
-
-impl Reader for OwnedReadHalf {
-    fn set_user_timeout(&self, timeout: Duration) {
-        let socket = socket2::SockRef::from(self.as_ref());
-        if let Err(error) = socket.set_tcp_user_timeout(Some(timeout)) {
-            tracing::debug!(%error, "cannot set TCP_USER_TIMEOUT");
-        }
-    }
 }
 
 /// Drives one session.
@@ -107,8 +81,8 @@ impl SessionActor {
         let span = tracing::info_span!("session", %id, %address);
         tracing::debug!(parent: &span, "connected");
         Self::create(|ctx| {
-            ctx.spawn(ReadLoop { reader, received: BytesMut::new(), tuned: false });
-            ctx.spawn(WriteLoop { lingering: false });
+            ctx.spawn(ReadLoop::new(reader));
+            ctx.spawn(WriteLoop::default());
             let mut actor = Self {
                 session,
                 line,
@@ -156,6 +130,11 @@ impl SessionActor {
         self.session.answered(answer, now, &mut self.effects);
         self.perform_effects(ctx);
         self.line.borrow_mut().flush(now);
+        self.wake_reader();
+    }
+
+    /// Whatever kept the read loop from reading may be over.
+    fn wake_reader(&self) {
         if let Some(reader) = &self.reader {
             reader.wake_by_ref();
         }
@@ -246,9 +225,12 @@ impl SessionActor {
     }
 
     /// The socket ended by itself.
-    fn lost(&mut self, cause: CloseReason, ctx: &mut Context<Self>) {
+    fn lost(&mut self, end: &io::Result<()>, ctx: &mut Context<Self>) {
         if !self.session.is_ended() {
-            self.over(cause);
+            self.over(match end {
+                Ok(()) => CloseReason::ConnectionClosed,
+                Err(_) => CloseReason::ConnectionReset,
+            });
         }
         ctx.stop();
     }
@@ -272,173 +254,8 @@ fn shut_answer(request: u32, was_open: bool) -> ServerMessage {
     if was_open {
         return ServerMessage::Result { request, view: None };
     }
-    let (code, text) =
-        (herenow_protocol::ErrorCode::NoSuchView, "there is no such view".to_owned());
+    let (code, text) = (ErrorCode::NoSuchView, "there is no such view".to_owned());
     ServerMessage::Error { request, code, text }
-}
-
-/// Why a socket that returned an error is over.
-fn cause_of(error: &io::Error) -> CloseReason {
-    match error.kind() {
-        io::ErrorKind::UnexpectedEof => CloseReason::ConnectionClosed,
-        _ => CloseReason::ConnectionReset,
-    }
-}
-
-/// Reads frames and hands them to the session.
-struct ReadLoop<R> {
-    reader: R,
-    /// Bytes that are not handled yet: an incomplete frame, or what came while the session was busy.
-    received: BytesMut,
-    tuned: bool,
-}
-
-impl<R: Reader> ActorFuture<SessionActor> for ReadLoop<R> {
-    type Output = ();
-
-    fn poll(
-        self: Pin<&mut Self>,
-        actor: &mut SessionActor,
-        ctx: &mut Context<SessionActor>,
-        task: &mut TaskContext<'_>,
-    ) -> Poll<()> {
-        let this = self.get_mut();
-        if !actor.reader.as_ref().is_some_and(|reader| reader.will_wake(task.waker())) {
-            actor.reader = Some(task.waker().clone());
-        }
-        let turn = this.turn(actor, ctx, task);
-        this.tune(actor);
-        turn
-    }
-}
-
-impl<R: Reader> ReadLoop<R> {
-    fn turn(
-        &mut self,
-        actor: &mut SessionActor,
-        ctx: &mut Context<SessionActor>,
-        task: &mut TaskContext<'_>,
-    ) -> Poll<()> {
-        let mut budget = FRAMES_PER_TURN;
-        budget -= self.handle_received(actor, budget, ctx);
-        while budget > 0 && (actor.is_reading() || actor.session.is_ended()) {
-            let ended = actor.session.is_ended();
-            let read = SCRATCH.with_borrow_mut(|scratch| {
-                let mut buffer = ReadBuf::new(scratch);
-                match Pin::new(&mut self.reader).poll_read(task, &mut buffer) {
-                    Poll::Ready(Ok(())) => {
-                        let mut bytes = buffer.filled();
-                        let len = bytes.len();
-                        if !ended {
-                            budget -= self.handle(&mut bytes, actor, budget, ctx);
-                        }
-                        Poll::Ready(Ok(len))
-                    }
-                    Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
-                    Poll::Pending => Poll::Pending,
-                }
-            });
-            match read {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(Ok(0)) => actor.lost(CloseReason::ConnectionClosed, ctx),
-                Poll::Ready(Err(error)) => actor.lost(cause_of(&error), ctx),
-                Poll::Ready(Ok(_)) => {
-                    budget = budget.saturating_sub(1);
-                    continue;
-                }
-            }
-            return Poll::Ready(());
-        }
-        if budget == 0 {
-            task.waker().wake_by_ref();
-        }
-        Poll::Pending
-    }
-
-    /// Handles what an earlier turn left.
-    fn handle_received(
-        &mut self,
-        actor: &mut SessionActor,
-        budget: usize,
-        ctx: &mut Context<SessionActor>,
-    ) -> usize {
-        let mut rest = &self.received[..];
-        let frames = actor.receive(&mut rest, budget, ctx);
-        let handled = self.received.len() - rest.len();
-        self.received.advance(handled);
-        if self.received.is_empty() {
-            self.received = BytesMut::new();
-        }
-        frames
-    }
-
-    /// Handles new bytes, behind those that are left from before, and keeps the rest.
-    fn handle(
-        &mut self,
-        bytes: &mut &[u8],
-        actor: &mut SessionActor,
-        budget: usize,
-        ctx: &mut Context<SessionActor>,
-    ) -> usize {
-        if self.received.is_empty() {
-            let frames = actor.receive(bytes, budget, ctx);
-            self.received.extend_from_slice(bytes);
-            return frames;
-        }
-        self.received.extend_from_slice(bytes);
-        self.handle_received(actor, budget, ctx)
-    }
-
-    /// Follows the rule that was agreed on at sign-in.
-    fn tune(&mut self, actor: &SessionActor) {
-        if let (false, Some(liveness)) = (self.tuned, actor.agreed) {
-            self.tuned = true;
-            self.reader.set_user_timeout(actor.local.config.user_timeout(liveness));
-        }
-    }
-}
-
-/// Writes what the line holds, asks for pages when it has room, and closes after a goodbye.
-struct WriteLoop {
-    /// The goodbye was seen and the time to part is running.
-    lingering: bool,
-}
-
-impl ActorFuture<SessionActor> for WriteLoop {
-    type Output = ();
-
-    fn poll(
-        mut self: Pin<&mut Self>,
-        actor: &mut SessionActor,
-        ctx: &mut Context<SessionActor>,
-        task: &mut TaskContext<'_>,
-    ) -> Poll<()> {
-        let was_full = actor.line.borrow().outbox.is_full();
-        let flushed = actor.line.borrow_mut().poll_flush(actor.now(), task);
-        if let Poll::Ready(Err(error)) = flushed {
-            actor.lost(cause_of(&error), ctx);
-            return Poll::Ready(());
-        }
-        actor.ask_for_pages();
-        let (ending, is_full) = {
-            let outbox = &actor.line.borrow().outbox;
-            (outbox.ending(), outbox.is_full())
-        };
-        if let (true, false, Some(reader)) = (was_full, is_full, &actor.reader) {
-            reader.wake_by_ref();
-        }
-        let Some(reason) = ending else { return Poll::Pending };
-        if !actor.session.is_ended() {
-            actor.over(reason);
-        }
-        if !std::mem::replace(&mut self.lingering, true) {
-            // The read loop now waits for the peer to close its end.
-            ctx.run_later(LINGER, |_, ctx| ctx.stop());
-        }
-        std::task::ready!(flushed).ok();
-        std::task::ready!(actor.line.borrow_mut().poll_shutdown(task)).ok();
-        Poll::Ready(())
-    }
 }
 
 impl std::fmt::Debug for SessionActor {

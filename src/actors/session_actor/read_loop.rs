@@ -1,0 +1,164 @@
+//! Reads frames from a socket and hands them to the session.
+//!
+//! All sessions of a thread read into one scratch buffer; a session keeps bytes of its own only while a
+//! frame is incomplete or the session is busy.
+
+use std::cell::RefCell;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context as TaskContext, Poll, ready};
+use std::time::Duration;
+
+use actix::prelude::*;
+use bytes::{Buf, BytesMut};
+use tokio::io::{AsyncRead, ReadBuf};
+use tokio::net::tcp::OwnedReadHalf;
+
+use super::SessionActor;
+
+/// Frames of one connection handled before other tasks get a turn.
+const FRAMES_PER_TURN: usize = 32;
+
+/// Bytes read from a socket at a time.
+const SCRATCH_BYTES: usize = 16 * 1024;
+
+thread_local! {
+    static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; SCRATCH_BYTES].into());
+}
+
+/// The reading half of a connection.
+pub trait Reader: AsyncRead + Unpin + 'static {
+    /// Lets the kernel give up on unacknowledged bytes after this time; a backup only.
+    fn set_user_timeout(&self, timeout: Duration);
+}
+
+impl Reader for OwnedReadHalf {
+    fn set_user_timeout(&self, timeout: Duration) {
+        let socket = socket2::SockRef::from(self.as_ref());
+        if let Err(error) = socket.set_tcp_user_timeout(Some(timeout)) {
+            tracing::debug!(%error, "cannot set TCP_USER_TIMEOUT");
+        }
+    }
+}
+
+/// The reading part of a session's context. Ends with the socket.
+pub(super) struct ReadLoop<R> {
+    reader: R,
+    /// Bytes that are not handled yet: an incomplete frame, or what came while the session was busy.
+    received: BytesMut,
+    tuned: bool,
+}
+
+impl<R: Reader> ReadLoop<R> {
+    pub(super) fn new(reader: R) -> Self {
+        Self { reader, received: BytesMut::new(), tuned: false }
+    }
+
+    /// Handles frames until the socket has no more, the session must wait, or the turn is over. Ready
+    /// when the socket has ended.
+    fn turn(
+        &mut self,
+        actor: &mut SessionActor,
+        ctx: &mut Context<SessionActor>,
+        task: &mut TaskContext<'_>,
+    ) -> Poll<io::Result<()>> {
+        let mut budget = FRAMES_PER_TURN;
+        budget -= self.handle_received(actor, budget, ctx);
+        // After its end a session reads on, and throws away, to see the peer close its own end.
+        while budget > 0 && (actor.is_reading() || actor.session.is_ended()) {
+            let (bytes, frames) = ready!(self.read(actor, budget, ctx, task))?;
+            if bytes == 0 {
+                return Poll::Ready(Ok(()));
+            }
+            budget = budget.saturating_sub(frames.max(1));
+        }
+        if budget == 0 {
+            task.waker().wake_by_ref();
+        }
+        Poll::Pending
+    }
+
+    /// Reads once. Returns how many bytes came and how many frames were handled.
+    fn read(
+        &mut self,
+        actor: &mut SessionActor,
+        frames_max: usize,
+        ctx: &mut Context<SessionActor>,
+        task: &mut TaskContext<'_>,
+    ) -> Poll<io::Result<(usize, usize)>> {
+        SCRATCH.with_borrow_mut(|scratch| {
+            let mut buffer = ReadBuf::new(scratch);
+            ready!(Pin::new(&mut self.reader).poll_read(task, &mut buffer))?;
+            let bytes = buffer.filled();
+            let frames = match actor.session.is_ended() {
+                true => 0,
+                false => self.handle(bytes, actor, frames_max, ctx),
+            };
+            Poll::Ready(Ok((bytes.len(), frames)))
+        })
+    }
+
+    /// Handles new bytes, behind those that are left from before, and keeps the rest.
+    fn handle(
+        &mut self,
+        mut bytes: &[u8],
+        actor: &mut SessionActor,
+        frames_max: usize,
+        ctx: &mut Context<SessionActor>,
+    ) -> usize {
+        if self.received.is_empty() {
+            let frames = actor.receive(&mut bytes, frames_max, ctx);
+            self.received.extend_from_slice(bytes);
+            return frames;
+        }
+        self.received.extend_from_slice(bytes);
+        self.handle_received(actor, frames_max, ctx)
+    }
+
+    /// Handles what an earlier read left.
+    fn handle_received(
+        &mut self,
+        actor: &mut SessionActor,
+        frames_max: usize,
+        ctx: &mut Context<SessionActor>,
+    ) -> usize {
+        let mut rest = &self.received[..];
+        let frames = actor.receive(&mut rest, frames_max, ctx);
+        let handled = self.received.len() - rest.len();
+        self.received.advance(handled);
+        if self.received.is_empty() {
+            // An idle session keeps no buffer.
+            self.received = BytesMut::new();
+        }
+        frames
+    }
+
+    /// Follows the rule that was agreed on at sign-in.
+    fn tune(&mut self, actor: &SessionActor) {
+        if let (false, Some(liveness)) = (self.tuned, actor.agreed) {
+            self.tuned = true;
+            self.reader.set_user_timeout(actor.local.config.user_timeout(liveness));
+        }
+    }
+}
+
+impl<R: Reader> ActorFuture<SessionActor> for ReadLoop<R> {
+    type Output = ();
+
+    fn poll(
+        self: Pin<&mut Self>,
+        actor: &mut SessionActor,
+        ctx: &mut Context<SessionActor>,
+        task: &mut TaskContext<'_>,
+    ) -> Poll<()> {
+        let this = self.get_mut();
+        if !actor.reader.as_ref().is_some_and(|reader| reader.will_wake(task.waker())) {
+            actor.reader = Some(task.waker().clone());
+        }
+        let turn = this.turn(actor, ctx, task);
+        this.tune(actor);
+        let end = ready!(turn);
+        actor.lost(&end, ctx);
+        Poll::Ready(())
+    }
+}
