@@ -152,7 +152,7 @@ async fn an_outbox_that_nobody_empties_ends_the_connection() {
 
 #[tokio::test(start_paused = true)]
 async fn the_goodbye_is_read_before_the_connection_closes() {
-    let (client, mut connection, mut pipes) = piped(256);
+    let (client, mut connection, mut pipes) = piped(1);
     let server = tokio::spawn(async move {
         let mut server = pipes.recv().await.expect("the client connects");
         read(&mut server).await;

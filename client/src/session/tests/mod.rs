@@ -12,6 +12,7 @@ use herenow_protocol::{
 };
 
 use super::*;
+use crate::clock::now as some_instant;
 
 pub(super) const EPOCH: Epoch = Epoch([3; 16]);
 pub(super) const VIEW: ViewId = ViewId(1);
@@ -33,13 +34,12 @@ impl Rig {
         Self::seeded(11, adapt)
     }
 
-    #[expect(clippy::disallowed_methods, reason = "a test needs some instant to count from")]
     pub(super) fn seeded(seed: u64, adapt: impl FnOnce(&mut Options)) -> Self {
         let name = DisplayName::new("ada").expect("a test name is valid");
         let device = DeviceId::new("device-1").expect("a test id is valid");
         let mut options = Options::new("nowhere", name, device);
         adapt(&mut options);
-        let now = Instant::now();
+        let now = some_instant();
         Self { session: Session::new(&options, seed, now), now, effects: Vec::new() }
     }
 
