@@ -167,6 +167,10 @@ impl Session {
                 let text = "no complete Hello in time".to_owned();
                 self.close(CloseReason::SignInTimeout, text, effects);
             }
+            // Forgiven, not forgotten: nobody checks again unless a deadline lies ahead.
+            State::AwaitingHello { deadline } if now >= deadline => {
+                self.state = State::AwaitingHello { deadline: now + config.sign_in_deadline };
+            }
             State::SignedIn { .. } => self.check_silence(outflow, stalled, config, now, effects),
             _ => {}
         }

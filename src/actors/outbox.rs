@@ -6,8 +6,9 @@
 //! 2. News of a view never takes the outbox over its bound: beyond it the view is marked *behind*,
 //!    its deltas are dropped, and when the socket drains it gets a fresh snapshot. Presence is state,
 //!    so the reader converges to the newest list at its own pace.
-//! 3. Answers may pass the bound by [`REPLY_RESERVE`]; beyond that [`Outbox::is_full`] tells the
-//!    session to read no further, so a peer that asks and never reads stops itself.
+//! 3. Answers may pass the bound by [`REPLY_RESERVE`]; beyond that, or beyond [`FRAMES_MAX`],
+//!    [`Outbox::is_full`] tells the session to read no further, so a peer that asks and never reads
+//!    stops itself.
 //! 4. After a goodbye nothing else is pushed.
 //!
 //! An ack describes each view at its own place of the stream, which is why the proofs live here and
@@ -29,6 +30,11 @@ mod tests;
 
 /// Bytes of answers that fit beyond the bound: dozens of acks and errors.
 pub const REPLY_RESERVE: usize = 4 * 1024;
+
+/// Frames that may wait. The short answers to heartbeats take ten times their bytes in memory, so
+/// that the bound in bytes alone would let each peer that never reads have more than 1 MiB. More
+/// deltas than this do not fit into the default bound anyway.
+pub const FRAMES_MAX: usize = 2_560;
 
 /// Pages are asked for when no more than this share of the bound is queued.
 const LOW_WATER_DIVISOR: usize = 4;
@@ -213,7 +219,7 @@ impl Outbox {
     /// Whether the session must read no further until the socket has drained.
     #[must_use]
     pub fn is_full(&self) -> bool {
-        self.queued_bytes > self.bytes_max + REPLY_RESERVE
+        self.queued_bytes > self.bytes_max + REPLY_RESERVE || self.queue.len() > FRAMES_MAX
     }
 
     /// What a session's check needs to know.

@@ -149,6 +149,18 @@ fn the_sign_in_deadline_counts_from_accept() {
 }
 
 #[test]
+fn a_stall_of_this_process_grants_a_stranger_one_more_deadline() {
+    let mut talk = Talk::accepted();
+    talk.check();
+    talk.now += SECOND * 20;
+    let next = talk.check();
+    assert_eq!(talk.closed(), None);
+    assert_eq!(next, Some(talk.now + SECOND * 5), "somebody looks again");
+    talk.advance(SECOND * 5);
+    assert_eq!(talk.closed(), Some(CloseReason::SignInTimeout));
+}
+
+#[test]
 fn every_beat_is_answered_and_requests_wait_for_the_registry() {
     let mut talk = Talk::signed_in();
     assert_eq!(talk.say(&beat(1)), [Effect::Ack(1)]);
