@@ -22,9 +22,6 @@ pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Of the addresses of a name, this many are tried.
 const ADDRESSES_MAX: usize = 4;
 
-/// TCP may declare the connection dead after this many detection bounds: a backup, never the authority.
-const BACKUP_BOUNDS: u32 = 2;
-
 /// Between two probes of a connection that TCP suspects to be dead.
 const KEEPALIVE_PROBE: Duration = Duration::from_secs(5);
 
@@ -99,8 +96,8 @@ impl Stream for TcpStream {
             TcpKeepalive::new().with_time(detection_bound).with_interval(KEEPALIVE_PROBE);
         // The heartbeat decides in any case, so an option that the system refuses is no reason to stop.
         let _ = socket.set_tcp_keepalive(&keepalive);
-        #[cfg(target_os = "linux")]
-        let _ = socket.set_tcp_user_timeout(Some(detection_bound.saturating_mul(BACKUP_BOUNDS)));
+        // No TCP_USER_TIMEOUT: Linux may count it from a retransmission of an earlier cut, and then ends the
+        // connection half a second into the next one.
     }
 }
 

@@ -133,9 +133,12 @@ impl<R: Reader> ReadLoop<R> {
         frames
     }
 
-    /// Follows the rule that was agreed on at sign-in.
+    /// Limits how long the kernel tries to get rid of what an ended session had to say. While it lives
+    /// the heartbeats alone decide: Linux may count this timeout from a retransmission of an earlier cut,
+    /// and would end the connection half a second into the next one.
     fn tune(&mut self, actor: &SessionActor) {
-        if let (false, Some(liveness)) = (self.tuned, actor.agreed) {
+        if let (false, true, Some(liveness)) = (self.tuned, actor.session.is_ended(), actor.agreed)
+        {
             self.tuned = true;
             self.reader.set_user_timeout(actor.local.config.user_timeout(liveness));
         }
