@@ -47,7 +47,9 @@ impl Handler<Panic> for RegistryActor {
 }
 
 impl Reader for ReadHalf<DuplexStream> {
-    fn set_user_timeout(&self, _: Duration) {}
+    fn agreed(&self, _: Duration) {}
+
+    fn ended(&self, _: Duration) {}
 }
 
 /// The actors of a server with one arbiter, without a listener.

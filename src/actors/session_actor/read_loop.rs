@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use actix::prelude::*;
 use bytes::{Buf, BytesMut};
+use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::tcp::OwnedReadHalf;
 
@@ -26,19 +27,46 @@ thread_local! {
     static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; SCRATCH_BYTES].into());
 }
 
-/// The reading half of a connection.
+/// Between two probes of a connection that the kernel suspects to be dead.
+const KEEPALIVE_PROBE: Duration = Duration::from_secs(5);
+
+/// The reading half of a connection. What it asks of the kernel is a backup: heartbeats decide.
 pub trait Reader: AsyncRead + Unpin + 'static {
-    /// Lets the kernel give up on unacknowledged bytes after this time; a backup only.
-    fn set_user_timeout(&self, timeout: Duration);
+    /// Silence shorter than this is no reason to doubt the connection.
+    fn agreed(&self, detection_bound: Duration);
+
+    /// The session is over; the kernel may give up on what was said last after this time. Not set
+    /// before: `docs/decisions/0009-no-user-timeout-on-live-connections.md`.
+    fn ended(&self, timeout: Duration);
 }
 
 impl Reader for OwnedReadHalf {
-    fn set_user_timeout(&self, timeout: Duration) {
-        let socket = socket2::SockRef::from(self.as_ref());
-        if let Err(error) = socket.set_tcp_user_timeout(Some(timeout)) {
-            tracing::debug!(%error, "cannot set TCP_USER_TIMEOUT");
-        }
+    fn agreed(&self, detection_bound: Duration) {
+        let keepalive =
+            TcpKeepalive::new().with_time(detection_bound).with_interval(KEEPALIVE_PROBE);
+        let set = SockRef::from(self.as_ref()).set_tcp_keepalive(&keepalive);
+        log_refusal("keepalive", set);
     }
+
+    fn ended(&self, timeout: Duration) {
+        let set = SockRef::from(self.as_ref()).set_tcp_user_timeout(Some(timeout));
+        log_refusal("TCP_USER_TIMEOUT", set);
+    }
+}
+
+/// The heartbeats decide in any case, so an option that the system refuses ends nothing.
+fn log_refusal(option: &str, set: io::Result<()>) {
+    if let Err(error) = set {
+        tracing::debug!(option, %error, "cannot set a socket option");
+    }
+}
+
+/// What the kernel has been told.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Tuned {
+    No,
+    Agreed,
+    Ended,
 }
 
 /// The reading part of a session's context. Ends with the socket.
@@ -46,12 +74,12 @@ pub(super) struct ReadLoop<R> {
     reader: R,
     /// Bytes that are not handled yet: an incomplete frame, or what came while the session was busy.
     received: BytesMut,
-    tuned: bool,
+    tuned: Tuned,
 }
 
 impl<R: Reader> ReadLoop<R> {
     pub(super) fn new(reader: R) -> Self {
-        Self { reader, received: BytesMut::new(), tuned: false }
+        Self { reader, received: BytesMut::new(), tuned: Tuned::No }
     }
 
     /// Handles frames until the socket has no more, the session must wait, or the turn is over. Ready
@@ -133,14 +161,16 @@ impl<R: Reader> ReadLoop<R> {
         frames
     }
 
-    /// Limits how long the kernel tries to get rid of what an ended session had to say. While it lives
-    /// the heartbeats alone decide: Linux may count this timeout from a retransmission of an earlier cut,
-    /// and would end the connection half a second into the next one.
+    /// Tells the kernel what was agreed on, and later that the session is over.
     fn tune(&mut self, actor: &SessionActor) {
-        if let (false, true, Some(liveness)) = (self.tuned, actor.session.is_ended(), actor.agreed)
-        {
-            self.tuned = true;
-            self.reader.set_user_timeout(actor.local.config.user_timeout(liveness));
+        let Some(liveness) = actor.agreed else { return };
+        if self.tuned == Tuned::No {
+            self.tuned = Tuned::Agreed;
+            self.reader.agreed(liveness.detection_bound());
+        }
+        if self.tuned == Tuned::Agreed && actor.session.is_ended() {
+            self.tuned = Tuned::Ended;
+            self.reader.ended(actor.local.config.user_timeout(liveness));
         }
     }
 }
