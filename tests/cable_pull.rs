@@ -148,7 +148,7 @@ impl Scene {
 
     /// Cuts the cable for good, and checks who notices what and when.
     fn cut_for_good(&self, cut: Cut) {
-        let Rule { interval, silence_max, bound } = self.rule();
+        let Rule { interval, bound, .. } = self.rule();
         // By then everyone's last sign of life is a heartbeat, and not the news of a crowd's arrival.
         thread::sleep(2 * interval);
         let cut_at = now();
@@ -163,35 +163,45 @@ impl Scene {
         let ends: Vec<_> = self.clients.iter().map(end).collect();
         thread::sleep((cut_at + deadline).saturating_duration_since(now()));
 
-        let title = |what| format!("{cut:?}: {what}");
+        self.check_ends(cut, cut_at, &ends);
+        self.check_contact_lost(cut, cut_at, &ends);
+        self.check_own_network(cut, cut_at, &ends);
+        self.check_leaves(cut, cut_at, bound + grace);
+        self.assert_watchers_undisturbed(cut_at);
+        self.mend_and_wait(cut);
+        self.assert_watchers_undisturbed(cut_at);
+    }
+
+    /// Each client gave up, neither early nor late, and said why.
+    fn check_ends(&self, cut: Cut, cut_at: Instant, ends: &[(Instant, String)]) {
+        let Rule { interval, silence_max, bound } = self.rule();
         let mut silences = Vec::new();
-        for (Client { journal, .. }, (at, reason)) in self.clients.iter().zip(&ends) {
+        for (Client { journal, .. }, (at, reason)) in self.clients.iter().zip(ends) {
             assert!(cut.explanations().contains(&reason.as_str()), "{cut:?}: {reason}");
             // Where only one direction is dead, news of the others may still come for a while.
             let silence = *at - journal.last_news(cut_at, *at).unwrap_or(cut_at);
-            silences.push(silence);
             assert!(silence <= bound, "{cut:?}: {silence:?}: {:#?}", journal.since(cut_at));
+            silences.push(silence);
             // Every client was heard one interval before the cut, give or take a late timer, and
             // nobody may give up early: the cable could be back in time.
             let patience = *at - cut_at + interval + interval / 2;
             assert!(patience >= silence_max, "{cut:?}: gave up after {:?}", *at - cut_at);
         }
         let times: Vec<_> = ends.iter().map(|(at, _)| *at - cut_at).collect();
-        say_spread(&title("clients gave up"), None, &times);
-        say_spread(&title("that was since the last news"), Some(bound), &silences);
-        self.check_contact_lost(cut, cut_at, &ends);
-        self.check_own_network(cut, cut_at, &ends);
+        say_spread(&format!("{cut:?}: clients gave up"), None, &times);
+        say_spread(&format!("{cut:?}: that was since the last news"), Some(bound), &silences);
+    }
+
+    /// Each watcher was told in time that each client had left.
+    fn check_leaves(&self, cut: Cut, cut_at: Instant, limit: Duration) {
         let mut times = Vec::new();
         for Client { journal, .. } in &self.watchers {
             let leaves = leaves(journal, cut_at);
             assert_eq!(leaves.len(), CLIENTS, "{cut:?}: {:#?}", journal.since(cut_at));
             times.extend(leaves.iter().map(|at| *at - cut_at));
         }
-        say_spread(&title("watchers were told"), Some(bound + grace), &times);
-        assert!(times.iter().all(|time| *time <= bound + grace), "{cut:?}: {times:?}");
-        self.assert_watchers_undisturbed(cut_at);
-        self.mend_and_wait(cut);
-        self.assert_watchers_undisturbed(cut_at);
+        say_spread(&format!("{cut:?}: watchers were told"), Some(limit), &times);
+        assert!(times.iter().all(|time| *time <= limit), "{cut:?}: {times:?}");
     }
 
     /// Before the end each client says that contact is lost.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
@@ -211,12 +211,6 @@ impl ScriptedPeer {
     pub(crate) fn reset(self) {
         let socket = SockRef::from(&self.stream);
         socket.set_linger(Some(Duration::ZERO)).expect("the socket is open");
-    }
-
-    /// Says that nothing more will be sent.
-    pub(crate) fn finish(&self) {
-        // A connection that the server ended already needs no end.
-        let _ = self.stream.shutdown(Shutdown::Write);
     }
 
     /// Waits for what comes next, beating meanwhile.
