@@ -35,8 +35,9 @@ impl App {
         page.set_name(name.into());
     }
 
-    /// Signs in, as if it had been typed.
+    /// Fills in the sign-in page and signs in.
     pub fn sign_in(&self, server: &str, name: &str) {
+        self.offer(server, name);
         self.desk.sign_in(server, name);
     }
 
@@ -53,7 +54,12 @@ impl App {
     pub fn run(self) -> Result<(), PlatformError> {
         self.window.show()?;
         slint::run_event_loop()?;
-        self.desk.close();
+        self.close();
         Ok(())
+    }
+
+    /// Leaves the server, and waits a little until it has been told.
+    pub fn close(&self) {
+        self.desk.close();
     }
 }

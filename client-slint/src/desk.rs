@@ -105,13 +105,15 @@ impl Desk {
     }
 
     fn take_over(&self) {
-        if let Some(Session { form, own, .. }) = self.session.take() {
+        let session = self.session.take();
+        if let Some(Session { form, own, call, .. }) = session {
+            drop(call);
             self.dial(form, own);
         }
     }
 
     fn dial(&self, form: Form, own: Presence) {
-        // The old call ends before the new one begins, or it would be told that it was replaced.
+        // The old call ends before the new one begins.
         self.session.take();
         let me = self.me.clone();
         let deliver = move |batch| {

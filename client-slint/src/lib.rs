@@ -20,6 +20,8 @@ pub mod network;
     clippy::needless_pass_by_value,
     clippy::redundant_closure_for_method_calls,
     clippy::semicolon_if_nothing_returned,
+    clippy::todo,
+    clippy::unwrap_used,
     reason = "Slint generates this module"
 )]
 pub mod ui;

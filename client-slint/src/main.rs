@@ -29,9 +29,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let app = App::new(Box::new(Network::new(clock.clone())), clock)?;
     slint::set_xdg_app_id("org.example.herenow")?;
     let login = std::env::var("USER").unwrap_or_default();
-    app.offer(&arguments.server, arguments.name.as_deref().unwrap_or(&login));
-    if let Some(name) = &arguments.name {
-        app.sign_in(&arguments.server, name);
+    match &arguments.name {
+        Some(name) => app.sign_in(&arguments.server, name),
+        None => app.offer(&arguments.server, &login),
     }
     app.run()?;
     Ok(())

@@ -50,7 +50,7 @@ impl Screen {
 
     /// Lets a few frames go by, so that everything that was asked for is in its place.
     pub fn settle(&self) {
-        for _ in 0..3 {
+        for _ in 0..2 {
             mock_elapsed_time(FRAME);
             self.pixels();
         }

@@ -1,0 +1,132 @@
+//! What only a picture can tell: that the old list is grey, that shapes differ, that words can be read.
+
+mod support;
+
+use std::time::Duration;
+
+use herenow_client::protocol::Status;
+use herenow_client::{Disconnect, Event};
+use herenow_desktop::ui::Theme;
+use slint::{Color, ComponentHandle as _, Rgba8Pixel, SharedPixelBuffer};
+use support::World;
+use support::people::{entry, office};
+
+/// How far apart the channels of a grey may be; the greys of the theme are a little blue.
+const GREY: u8 = 40;
+
+/// The lowest contrast of a text to its ground that the accessibility guidelines allow (WCAG 2.1, 1.4.3).
+const CONTRAST_MIN: f64 = 4.5;
+
+fn colourful(pixels: &SharedPixelBuffer<Rgba8Pixel>, top: u32, bottom: u32) -> usize {
+    let (from, to) = ((top * pixels.width()) as usize, (bottom * pixels.width()) as usize);
+    let spread = |p: &Rgba8Pixel| p.r.max(p.g).max(p.b) - p.r.min(p.g).min(p.b);
+    pixels.as_slice()[from..to].iter().filter(|p| spread(p) > GREY).count()
+}
+
+#[test]
+fn a_list_that_is_not_proved_is_grey_from_top_to_bottom() {
+    for dark in [false, true] {
+        let world = World::signed_in(office());
+        world.screen.set_dark(dark);
+        let bar = 640 - 56;
+        let proved = colourful(&world.screen.pixels(), 0, bar);
+        assert!(proved > 5_000, "{proved} colourful pixels in a list of ten avatars");
+        for event in [
+            Event::Stale,
+            Event::ContactLost { unanswered: 2, of: 5 },
+            Event::Network { up: false },
+            Event::Closed { reason: Disconnect::ConnectionReset, retry_in: Some(Duration::ZERO) },
+        ] {
+            world.tell(std::slice::from_ref(&event));
+            let left = colourful(&world.screen.pixels(), 0, bar);
+            assert_eq!(left, 0, "colourful pixels after {event:?}, dark: {dark}");
+            world.welcome(office());
+            world.tell(&[Event::Network { up: true }]);
+            assert_eq!(colourful(&world.screen.pixels(), 0, bar), proved, "after {event:?}");
+        }
+    }
+}
+
+/// Without colour, the three statuses still look different.
+#[test]
+fn a_status_is_told_by_its_shape() {
+    let pictures: Vec<Vec<bool>> = Status::ALL
+        .into_iter()
+        .map(|status| {
+            let world = World::signed_in(vec![entry(9, "Ken", status, "")]);
+            world.tell(&[Event::Stale]);
+            shape_of_dot(&world.screen.pixels())
+        })
+        .collect();
+    for (a, b) in [(0, 1), (0, 2), (1, 2)] {
+        let different = pictures[a].iter().zip(&pictures[b]).filter(|(a, b)| a != b).count();
+        assert!(different >= 12, "statuses {a} and {b} differ in {different} of 196 pixels");
+    }
+}
+
+/// Which pixels of the first row's dot are ink; the row begins below header, search and counts.
+fn shape_of_dot(pixels: &SharedPixelBuffer<Rgba8Pixel>) -> Vec<bool> {
+    let (left, top) = (16 + 32 + 2 - 14, 64 + 44 + 24 + 8 + 32 + 2 - 14);
+    let at = |x: u32, y: u32| pixels.as_slice()[(y * pixels.width() + x) as usize].r < 190;
+    (0..14).flat_map(|y| (0..14).map(move |x| (left + x, top + y))).map(|(x, y)| at(x, y)).collect()
+}
+
+#[test]
+fn nothing_is_drawn_again_while_nothing_changes() {
+    let world = World::signed_in(office());
+    let before = world.screen.pixels();
+    world.pass(Duration::from_secs(5));
+    assert!(before.as_slice() == world.screen.pixels().as_slice());
+}
+
+#[test]
+fn every_text_can_be_read_on_its_ground() {
+    let world = World::new();
+    for dark in [false, true] {
+        world.screen.set_dark(dark);
+        let theme = world.app.window().global::<Theme<'_>>();
+        let grounds = [
+            ("surface", theme.get_surface()),
+            ("field", theme.get_field()),
+            ("hover", theme.get_hover()),
+            ("selected", theme.get_selected()),
+        ];
+        for (name, ground) in grounds {
+            expect_contrast(theme.get_text(), ground, &format!("text on {name}, dark: {dark}"));
+            expect_contrast(theme.get_muted(), ground, &format!("muted on {name}, dark: {dark}"));
+        }
+        let pairs = [
+            ("warning", theme.get_warning(), theme.get_warning_tint()),
+            ("trouble", theme.get_trouble(), theme.get_trouble_tint()),
+            ("muted on warning", theme.get_muted(), theme.get_warning_tint()),
+            ("muted on trouble", theme.get_muted(), theme.get_trouble_tint()),
+            ("problem", theme.get_trouble(), theme.get_surface()),
+            ("button", theme.get_on_accent(), theme.get_accent()),
+            ("hovered button", theme.get_on_accent(), theme.get_accent_hover()),
+            ("unproved avatar", theme.get_avatar_ink(), theme.get_avatar_unproved()),
+        ];
+        for (name, ink, ground) in pairs {
+            expect_contrast(ink, ground, &format!("{name}, dark: {dark}"));
+        }
+        for hue in 0..360_u16 {
+            let ground = theme.invoke_avatar_ground(f32::from(hue));
+            expect_contrast(theme.get_avatar_ink(), ground, &format!("avatar {hue}, dark: {dark}"));
+        }
+    }
+}
+
+#[track_caller]
+fn expect_contrast(ink: Color, ground: Color, what: &str) {
+    let (a, b) = (luminance(ink), luminance(ground));
+    let contrast = (a.max(b) + 0.05) / (a.min(b) + 0.05);
+    assert!(contrast >= CONTRAST_MIN, "{what}: {contrast:.2}");
+}
+
+/// Relative luminance as WCAG 2.1 defines it.
+fn luminance(color: Color) -> f64 {
+    let linear = |channel: u8| {
+        let c = f64::from(channel) / 255.0;
+        if c <= 0.04045 { c / 12.92 } else { ((c + 0.055) / 1.055).powf(2.4) }
+    };
+    0.2126 * linear(color.red()) + 0.7152 * linear(color.green()) + 0.0722 * linear(color.blue())
+}

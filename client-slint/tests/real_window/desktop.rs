@@ -1,0 +1,262 @@
+//! A desktop of the test's own: an X server, a session bus with a screen reader, a keyboard.
+
+#![allow(unreachable_pub, reason = "a test has no users")]
+
+use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read};
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+/// How long anything may take on a busy machine before the test gives up.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A program that this test started. It and what it started end with this value.
+pub struct Program {
+    child: Child,
+    name: String,
+}
+
+/// Where the window is shown, read and typed into.
+pub struct Desktop {
+    environment: HashMap<&'static str, String>,
+    home: PathBuf,
+    _programs: Vec<Program>,
+}
+
+/// Hears what a screen reader would say of the window.
+pub struct Reader {
+    _program: Program,
+    heard: Receiver<Vec<Spoken>>,
+    last: Vec<Spoken>,
+}
+
+/// One thing in a window: its role, its name, its description.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Spoken(pub String, pub String, pub String);
+
+impl Program {
+    pub fn start(command: &mut Command) -> Self {
+        let name = command.get_program().to_string_lossy().into_owned();
+        // A group of its own, so that what it starts in turn can be ended with it.
+        let child = command.process_group(0).spawn();
+        let child = child.unwrap_or_else(|error| {
+            panic!("{name} does not start: {error}. client-slint/tools/packages.txt says what to install")
+        });
+        Self { child, name }
+    }
+
+    pub fn output(&mut self) -> impl Read + use<> {
+        self.child.stdout.take().unwrap_or_else(|| panic!("{} has a piped output", self.name))
+    }
+
+    /// Sends a signal to this program alone.
+    pub fn signal(&self, signal: &str) {
+        kill(signal, &self.child.id().to_string());
+    }
+
+    /// Waits until the program has ended by itself.
+    pub fn expect_end(&mut self) {
+        let deadline = now() + PATIENCE;
+        while self.child.try_wait().expect("the child is ours").is_none() {
+            assert!(now() < deadline, "{} did not end", self.name);
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        kill("KILL", &format!("-{}", self.child.id()));
+        // Already reaped or reaped now: either way nothing is left of it.
+        let _ = self.child.wait();
+    }
+}
+
+fn kill(signal: &str, target: &str) {
+    // The program may have ended before; then there is nobody to signal, which is as well.
+    let quiet =
+        Command::new("kill").args(["-s", signal, "--", target]).stderr(Stdio::null()).status();
+    quiet.expect("kill is part of every system");
+}
+
+impl Desktop {
+    pub fn start() -> Self {
+        let home = std::env::temp_dir().join(format!("herenow-window-{}", std::process::id()));
+        fs::create_dir_all(&home).expect("the folder can be made");
+        let mut x_server = Program::start(
+            Command::new("Xvfb")
+                .args(["-displayfd", "1", "-screen", "0", "800x800x24", "-nolisten", "tcp"])
+                .stdout(Stdio::piped())
+                .stderr(Stdio::null()),
+        );
+        let display = format!(":{}", first_line(x_server.output()));
+        let mut bus = Program::start(
+            Command::new("dbus-daemon")
+                .args(["--session", "--nofork", "--print-address=1"])
+                .stdout(Stdio::piped())
+                .stderr(Stdio::null()),
+        );
+        let environment = HashMap::from([
+            ("DISPLAY", display),
+            ("DBUS_SESSION_BUS_ADDRESS", first_line(bus.output())),
+            ("HOME", home.to_string_lossy().into_owned()),
+            ("XDG_STATE_HOME", home.join("state").to_string_lossy().into_owned()),
+            ("XDG_RUNTIME_DIR", home.to_string_lossy().into_owned()),
+            // Accessibility goes over the bus above, not over one that the X server may name.
+            ("AT_SPI_BUS_ADDRESS", String::new()),
+        ]);
+        let mut desktop = Self { environment, home, _programs: vec![x_server, bus] };
+        let launcher = "/usr/libexec/at-spi-bus-launcher";
+        let mut launcher = desktop.command(launcher);
+        launcher.arg("--launch-immediately").stdout(Stdio::null()).stderr(Stdio::null());
+        desktop._programs.push(Program::start(&mut launcher));
+        desktop
+    }
+
+    /// A command that runs on this desktop and knows of no other.
+    pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = Command::new(program);
+        for other in
+            ["WAYLAND_DISPLAY", "SLINT_BACKEND", "SLINT_SCALE_FACTOR", "USER", "LANG", "LC_ALL"]
+        {
+            command.env_remove(other);
+        }
+        command.envs(&self.environment);
+        command
+    }
+
+    /// Gives the keyboard to the window of this title.
+    pub fn focus(&self, title: &str) {
+        self.xdotool(&[
+            "search",
+            "--sync",
+            "--onlyvisible",
+            "--name",
+            title,
+            "windowfocus",
+            "--sync",
+        ]);
+    }
+
+    pub fn type_text(&self, text: &str) {
+        self.xdotool(&["type", "--delay", "20", text]);
+    }
+
+    pub fn keys(&self, keys: &[&str]) {
+        let mut words = vec!["key", "--delay", "40"];
+        words.extend(keys);
+        self.xdotool(&words);
+    }
+
+    pub fn read(&self, program: &str) -> Reader {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tools/read_window.py");
+        let mut python = self.command("/usr/bin/python3");
+        python.arg(script).arg(program).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut reader = Program::start(&mut python);
+        let output = BufReader::new(reader.output());
+        let (tell, heard) = channel();
+        std::thread::spawn(move || {
+            for line in output.lines().map_while(Result::ok) {
+                if tell.send(spoken(&line)).is_err() {
+                    break;
+                }
+            }
+        });
+        let mut reader = Reader { _program: reader, heard, last: Vec::new() };
+        reader.wait_until("the screen reader starts", |_| true);
+        reader
+    }
+
+    fn xdotool(&self, words: &[&str]) {
+        // xdotool would wait for a window for ever.
+        let mut command = self.command("timeout");
+        command.arg(PATIENCE.as_secs().to_string()).arg("xdotool").args(words);
+        let status = command.status().expect("timeout is part of every system");
+        assert!(status.success(), "xdotool {words:?}: {status}");
+    }
+}
+
+impl Drop for Desktop {
+    fn drop(&mut self) {
+        // What cannot be removed lies in the folder for temporary files, where it is nobody's burden.
+        let _ = fs::remove_dir_all(&self.home);
+    }
+}
+
+impl Reader {
+    /// Waits until the window says all of this at once.
+    #[track_caller]
+    pub fn expect(&mut self, words: &[&str]) {
+        let what = format!("the window says {words:?}");
+        self.wait_until(&what, |spoken| {
+            words
+                .iter()
+                .all(|word| spoken.iter().any(|Spoken(_, name, text)| name == word || text == word))
+        });
+    }
+
+    /// Waits until a part of something in the window says this.
+    #[track_caller]
+    pub fn expect_part(&mut self, part: &str) {
+        let what = format!("the window says {part:?} somewhere");
+        self.wait_until(&what, |spoken| {
+            spoken.iter().any(|Spoken(_, name, _)| name.contains(part))
+        });
+    }
+
+    /// What the window says now, as far as it was heard.
+    pub fn says(&self, words: &str) -> bool {
+        self.last.iter().any(|Spoken(_, name, _)| name == words)
+    }
+
+    #[track_caller]
+    fn wait_until(&mut self, what: &str, happened: impl Fn(&[Spoken]) -> bool) {
+        let deadline = now() + PATIENCE;
+        // The last words count too: they may have been said while the test looked elsewhere.
+        if !self.last.is_empty() && happened(&self.last) {
+            return;
+        }
+        loop {
+            match self.heard.recv_timeout(deadline.saturating_duration_since(now())) {
+                Ok(spoken) => self.last = spoken,
+                Err(RecvTimeoutError::Timeout) => {
+                    panic!("{what}: not within {PATIENCE:?}, but {:#?}", self.last)
+                }
+                Err(RecvTimeoutError::Disconnected) => panic!("{what}: the screen reader ended"),
+            }
+            if happened(&self.last) {
+                return;
+            }
+        }
+    }
+}
+
+/// Whether a program is in the search path.
+pub fn is_installed(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+}
+
+#[expect(clippy::disallowed_methods, reason = "real programs take real time")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+fn first_line(output: impl Read) -> String {
+    let mut line = String::new();
+    BufReader::new(output).read_line(&mut line).expect("the program writes a line");
+    assert!(!line.is_empty(), "the program ended before it wrote a line");
+    line.trim().to_owned()
+}
+
+/// Reads a line of the script: a list of lists of three strings.
+fn spoken(line: &str) -> Vec<Spoken> {
+    let all: Vec<(String, String, String)> =
+        serde_json::from_str(line).expect("the script writes JSON");
+    all.into_iter().map(|(role, name, text)| Spoken(role, name, text)).collect()
+}

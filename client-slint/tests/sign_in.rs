@@ -1,0 +1,155 @@
+//! Signing in: what is asked, what is refused at once, what is shown while it takes its time.
+
+mod support;
+
+use std::time::Duration;
+
+use herenow_client::protocol::{CloseReason, Presence, Status};
+use herenow_client::{Disconnect, Event};
+use i_slint_backend_testing::AccessibleRole;
+use slint::platform::Key;
+use support::people::{office, presence};
+use support::{Wish, World};
+
+fn dial(server: &str, name: &str) -> Wish {
+    let (server, name) = (server.to_owned(), name.to_owned());
+    Wish::Dial { server, name, presence: Presence::default() }
+}
+
+#[test]
+fn what_was_typed_is_dialled_and_the_list_follows() {
+    let world = World::new();
+    world.screen.field("Server").set_accessible_value("example.org:4373");
+    world.screen.field("Name").set_accessible_value("Ada Lovelace");
+    world.screen.press("Sign in");
+    assert_eq!(world.wishes(), [dial("example.org:4373", "Ada Lovelace")]);
+    world.tell(&[Event::Connecting { attempt: 1 }]);
+    world.screen.expect("Connecting");
+    world.screen.expect("Looking for the server…");
+    world.welcome(office());
+    world.screen.expect("People");
+    world.screen.expect("11 people");
+    world.screen.expect("Connected");
+    assert!(!world.screen.says("Sign in"), "the sign-in page is gone");
+}
+
+#[test]
+fn the_name_can_be_typed_at_once_and_return_signs_in() {
+    let world = World::new();
+    world.screen.type_text("Žofie");
+    world.screen.key(Key::Return);
+    assert_eq!(world.wishes(), [dial("127.0.0.1", "Žofie")]);
+}
+
+#[test]
+fn what_cannot_be_sent_is_told_in_words_and_not_dialled() {
+    let long = "x".repeat(65);
+    let cases = [
+        ("", "ada", "Enter the server's address, such as 127.0.0.1 or example.org:4373."),
+        ("host", " ", "Enter the name that others will see."),
+        ("host", long.as_str(), "This name is too long: 64 bytes at most."),
+        ("host", "a  b", "A name has single spaces only."),
+        ("host", "a\u{200B}b", "This name contains a character that does not show."),
+    ];
+    let world = World::new();
+    for (server, name, words) in cases {
+        world.screen.field("Server").set_accessible_value(server);
+        world.screen.field("Name").set_accessible_value(name);
+        world.screen.press("Sign in");
+        world.screen.expect(words);
+    }
+    assert_eq!(world.wishes(), []);
+}
+
+#[test]
+fn a_device_without_a_place_for_its_identity_is_told_so() {
+    let world = World::new();
+    world.break_dialer();
+    world.screen.type_text("ada");
+    world.screen.key(Key::Return);
+    world
+        .screen
+        .expect("This device's identity cannot be kept: the state directory is not writable.");
+    world.screen.find(AccessibleRole::Button, "Sign in");
+}
+
+#[test]
+fn a_server_that_is_not_there_is_tried_again_until_stopped() {
+    let world = World::new();
+    world.screen.type_text("ada");
+    world.screen.key(Key::Return);
+    world.close(Disconnect::ConnectionRefused, Some(Duration::from_millis(1_500)));
+    world.screen.expect("Connection refused");
+    world.screen.expect("Reconnecting in 2 s");
+    assert_eq!(world.screen.field("Name").accessible_enabled(), Some(false));
+    world.screen.press("Retry now");
+    world.screen.press("Stop");
+    assert_eq!(world.wishes(), [dial("127.0.0.1", "ada"), Wish::RetryNow, Wish::HangUp]);
+    assert!(!world.screen.says("Connection refused"));
+    assert_eq!(world.screen.field("Name").accessible_enabled(), Some(true));
+}
+
+#[test]
+fn a_name_in_use_leaves_the_page_ready_for_another() {
+    let world = World::new();
+    world.screen.type_text("ada");
+    world.screen.key(Key::Return);
+    let reason = CloseReason::NameInUse;
+    world.close(Disconnect::Goodbye { reason, text: String::new() }, None);
+    world.screen.expect("This name is in use");
+    world.screen.expect("Taken by another device");
+    world.screen.field("Name").set_accessible_value("ada 2");
+    world.screen.press("Sign in");
+    let wishes = [dial("127.0.0.1", "ada"), Wish::HangUp, dial("127.0.0.1", "ada 2")];
+    assert_eq!(world.wishes(), wishes);
+}
+
+#[test]
+fn signing_out_hangs_up_and_remembers_what_was_typed() {
+    let world = World::new();
+    world.screen.type_text("Grace");
+    world.screen.key(Key::Return);
+    world.welcome(office());
+    world.screen.press("Sign out");
+    assert_eq!(world.wishes(), [dial("127.0.0.1", "Grace"), Wish::HangUp]);
+    assert_eq!(world.screen.field("Name").accessible_value().as_deref(), Some("Grace"));
+    assert!(!world.screen.says("Connected"));
+}
+
+#[test]
+fn closing_the_program_leaves_the_server_before_it_hangs_up() {
+    let world = World::signed_in(office());
+    world.wishes();
+    world.app.close();
+    assert_eq!(world.wishes(), [Wish::Leave, Wish::HangUp]);
+}
+
+#[test]
+fn a_new_sign_in_starts_without_the_people_and_the_status_of_the_last() {
+    let world = World::signed_in(office());
+    world.tell(&[Event::Mirror(Some(presence(Status::Busy, "elsewhere")))]);
+    world.screen.press("Sign out");
+    world.wishes();
+    world.screen.press("Sign in");
+    assert!(matches!(
+        world.wishes().as_slice(),
+        [Wish::Dial { presence, .. }] if *presence == Presence::default()
+    ));
+    world.tell(&[Event::SignedIn(support::people::welcome())]);
+    world.screen.expect("Fetching the list…");
+    assert_eq!(world.screen.rows().len(), 0);
+}
+
+#[test]
+fn the_licence_of_the_toolkit_is_one_press_away() {
+    let world = World::new();
+    world.screen.press("About herenow");
+    world.screen.expect("#MadeWithSlint");
+    world.screen.key(Key::Escape);
+    world.screen.find(AccessibleRole::Button, "Sign in");
+    world.sign_in(office());
+    world.screen.press("About herenow");
+    world.screen.expect("#MadeWithSlint");
+    world.screen.press("Back");
+    world.screen.expect("11 people");
+}
