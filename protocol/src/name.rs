@@ -78,6 +78,15 @@ impl DisplayName {
         Ok(Self(name.into()))
     }
 
+    /// What a person typed, as the name they mean: without spaces at the ends, and in NFC, which no
+    /// keyboard promises.
+    ///
+    /// # Errors
+    /// The first rule it breaks; never [`InvalidName::NotNfc`].
+    pub fn typed(text: &str) -> Result<Self, InvalidName> {
+        Self::new(&text.trim().nfc().collect::<String>())
+    }
+
     /// The name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -223,6 +232,13 @@ mod tests {
             assert_eq!(DisplayName::new(name), Err(error), "{name:?}");
         }
         assert_eq!(DisplayName::new(&"x".repeat(65)), Err(E::TooLong(65)));
+    }
+
+    #[test]
+    fn a_typed_name_is_brought_into_form() {
+        let name = DisplayName::typed("  Zoe\u{308} ").expect("a good name");
+        assert_eq!(name.as_str(), "Zo\u{EB}");
+        assert_eq!(DisplayName::typed("  "), Err(InvalidName::Empty));
     }
 
     #[test]

@@ -54,7 +54,7 @@ pub(crate) struct Watch {
     pub(crate) target: Target,
 
     /// The name to be seen under [default: $USER]
-    #[arg(long, value_name = "NAME", value_parser = DisplayName::new)]
+    #[arg(long, value_name = "NAME", value_parser = DisplayName::typed)]
     pub(crate) name: Option<DisplayName>,
 
     /// Watch without being listed
@@ -96,7 +96,7 @@ pub(crate) struct Set {
     pub(crate) target: Target,
 
     /// Whose status [default: $USER]
-    #[arg(long, value_name = "NAME", value_parser = DisplayName::new)]
+    #[arg(long, value_name = "NAME", value_parser = DisplayName::typed)]
     pub(crate) name: Option<DisplayName>,
 
     /// Sign in with this status and stay until Ctrl-C

@@ -123,7 +123,7 @@ fn own_device() -> Result<DeviceId, Failure> {
 
 /// The name that was given, or else the login name if others may be shown that.
 fn name_or_user(given: Option<&DisplayName>) -> Result<DisplayName, Failure> {
-    let login = || DisplayName::new(&std::env::var("USER").ok()?).ok();
+    let login = || DisplayName::typed(&std::env::var("USER").ok()?).ok();
     given.cloned().or_else(login).ok_or_else(|| {
         let text =
             "under which name? Say it with --name, for $USER holds none that others may be shown";
