@@ -27,6 +27,10 @@ thread_local! {
     static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; SCRATCH_BYTES].into());
 }
 
+/// Bytes of an ended session that are read and thrown away, so that its peer sees the goodbye before the
+/// connection breaks. Who sends more does not read goodbyes.
+const DISCARD_BYTES_MAX: usize = 256 * 1024;
+
 /// Between two probes of a connection that the kernel suspects to be dead.
 const KEEPALIVE_PROBE: Duration = Duration::from_secs(5);
 
@@ -74,12 +78,13 @@ pub(super) struct ReadLoop<R> {
     reader: R,
     /// Bytes that are not handled yet: an incomplete frame, or what came while the session was busy.
     received: BytesMut,
+    discarded: usize,
     tuned: Tuned,
 }
 
 impl<R: Reader> ReadLoop<R> {
     pub(super) fn new(reader: R) -> Self {
-        Self { reader, received: BytesMut::new(), tuned: Tuned::No }
+        Self { reader, received: BytesMut::new(), discarded: 0, tuned: Tuned::No }
     }
 
     /// Handles frames until the socket has no more, the session must wait, or the turn is over. Ready
@@ -95,7 +100,7 @@ impl<R: Reader> ReadLoop<R> {
         // After its end a session reads on, and throws away, to see the peer close its own end.
         while budget > 0 && (actor.is_reading() || actor.session.is_ended()) {
             let (bytes, frames) = ready!(self.read(actor, budget, ctx, task))?;
-            if bytes == 0 {
+            if bytes == 0 || self.discarded > DISCARD_BYTES_MAX {
                 return Poll::Ready(Ok(()));
             }
             budget = budget.saturating_sub(frames.max(1));
@@ -118,10 +123,11 @@ impl<R: Reader> ReadLoop<R> {
             let mut buffer = ReadBuf::new(scratch);
             ready!(Pin::new(&mut self.reader).poll_read(task, &mut buffer))?;
             let bytes = buffer.filled();
-            let frames = match actor.session.is_ended() {
-                true => 0,
-                false => self.handle(bytes, actor, frames_max, ctx),
-            };
+            if actor.session.is_ended() {
+                self.discarded += bytes.len();
+                return Poll::Ready(Ok((bytes.len(), 0)));
+            }
+            let frames = self.handle(bytes, actor, frames_max, ctx);
             Poll::Ready(Ok((bytes.len(), frames)))
         })
     }
