@@ -84,6 +84,12 @@ pub enum ConfigError {
     /// At least one thread must serve, and more than 64 are a mistake.
     #[error("--threads {0} is outside 1 to 64")]
     Arbiters(usize),
+    /// A span of no length would end every connection.
+    #[error("{0} must be longer than nothing")]
+    Nothing(&'static str),
+    /// The range of times to come back is upside down.
+    #[error("--come-back-min {0:?} is more than --come-back-max {1:?}")]
+    ComeBack(Duration, Duration),
     /// The outbox must hold a few frames.
     #[error("an outbox of {0} bytes cannot hold a page of the list: give it at least 32768")]
     Outbox(usize),
@@ -120,7 +126,21 @@ impl Config {
         if self.outbox_bytes_max < 32_768 {
             return Err(ConfigError::Outbox(self.outbox_bytes_max));
         }
+        self.check_spans()?;
         self.check_tick()
+    }
+
+    fn check_spans(&self) -> Result<(), ConfigError> {
+        let spans =
+            [("--sign-in-deadline", self.sign_in_deadline), ("--write-stall", self.write_stall)];
+        if let Some((name, _)) = spans.into_iter().find(|(_, span)| span.is_zero()) {
+            return Err(ConfigError::Nothing(name));
+        }
+        let (soonest, latest) = self.come_back;
+        if soonest > latest {
+            return Err(ConfigError::ComeBack(soonest, latest));
+        }
+        Ok(())
     }
 
     /// Half of the slack is the tick's at most; the other half is for late timers.
@@ -242,6 +262,8 @@ mod tests {
             (Config { misses: 1, ..base() }, ConfigError::Misses(1)),
             (Config { arbiters: 0, ..base() }, ConfigError::Arbiters(0)),
             (Config { outbox_bytes_max: 100, ..base() }, ConfigError::Outbox(100)),
+            (Config { write_stall: ms(0), ..base() }, ConfigError::Nothing("--write-stall")),
+            (Config { come_back: (ms(2), ms(1)), ..base() }, ConfigError::ComeBack(ms(2), ms(1))),
         ];
         for (config, error) in refused {
             assert_eq!(config.check(), Err(error));

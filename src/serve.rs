@@ -51,6 +51,30 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "20ms")]
     tick: Duration,
 
+    /// How long a connection may take to sign in
+    #[arg(long, value_name = "TIME", value_parser = time, default_value = "5s")]
+    sign_in_deadline: Duration,
+
+    /// Bytes that may wait for one slow reader before it gets a fresh list instead of the news
+    #[arg(long, value_name = "BYTES", default_value_t = Config::default().outbox_bytes_max)]
+    outbox_bytes_max: usize,
+
+    /// How long a blocked reader may take no byte before it is dropped
+    #[arg(long, value_name = "TIME", value_parser = time, default_value = "30s")]
+    write_stall: Duration,
+
+    /// At a stop: the soonest that a client is asked to come back
+    #[arg(long, value_name = "TIME", value_parser = time, default_value = "500ms")]
+    come_back_min: Duration,
+
+    /// At a stop: the latest that a client is asked to come back
+    #[arg(long, value_name = "TIME", value_parser = time, default_value = "5s")]
+    come_back_max: Duration,
+
+    /// At a stop: how long slow readers are waited for
+    #[arg(long, value_name = "TIME", value_parser = time, default_value = "2500ms")]
+    shutdown_deadline: Duration,
+
     /// Threads that serve connections
     #[arg(long, value_name = "N", default_value_t = Config::default().arbiters)]
     threads: usize,
@@ -76,9 +100,13 @@ impl Serve {
             heartbeat_min: self.heartbeat_min,
             heartbeat_max: self.heartbeat_max,
             misses: self.misses,
+            sign_in_deadline: self.sign_in_deadline,
             tick: self.tick,
+            outbox_bytes_max: self.outbox_bytes_max,
+            write_stall: self.write_stall,
+            come_back: (self.come_back_min, self.come_back_max),
+            shutdown_deadline: self.shutdown_deadline,
             arbiters: self.threads,
-            ..Config::default()
         };
         config.check().map(|()| config)
     }
@@ -186,4 +214,14 @@ pub(crate) fn fail(code: u8, error: &dyn std::fmt::Display) -> ExitCode {
 /// A time span such as `2s` or `100ms`.
 pub(crate) fn time(text: &str) -> Result<Duration, humantime::DurationError> {
     humantime::parse_duration(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_flags_the_server_is_as_its_configuration_documents() {
+        assert_eq!(Serve::default().config(), Ok(Config::default()));
+    }
 }
