@@ -25,7 +25,7 @@ const FIRST: &[&str] = &[
     "Katherine",
     "Dennis",
     "Annie",
-    "Claude",
+    "Joan",
     "Žofie",
     "Léa",
     "Søren",
