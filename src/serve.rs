@@ -126,7 +126,7 @@ pub(crate) fn serve(config: Config, begin: impl FnOnce(SocketAddr, &Config)) -> 
     let listen = config.listen;
     let listeners = match bind(listen, config.arbiters) {
         Ok(listeners) => listeners,
-        Err(error) => return fail(EXIT_OS, &format_args!("cannot listen on {listen}: {error}")),
+        Err(error) => return fail(EXIT_OS, &cannot_listen(listen, &error)),
     };
     let address = listeners.first().and_then(|first| first.local_addr().ok()).unwrap_or(listen);
     let served = System::new().block_on(async {
@@ -140,6 +140,18 @@ pub(crate) fn serve(config: Config, begin: impl FnOnce(SocketAddr, &Config)) -> 
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(EXIT_OS, &error),
     }
+}
+
+fn cannot_listen(address: SocketAddr, error: &io::Error) -> String {
+    let advice = match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            "; another program listens there, choose a free port with --listen"
+        }
+        io::ErrorKind::PermissionDenied => "; ports below 1024 need privileges",
+        io::ErrorKind::AddrNotAvailable => "; no interface of this computer has that address",
+        _ => "",
+    };
+    format!("cannot listen on {address}: {error}{advice}")
 }
 
 /// The address, and what to type next.
