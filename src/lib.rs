@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
+use actix_rt::Arbiter;
 use herenow_protocol::Epoch;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;

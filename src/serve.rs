@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use actix::System;
+use actix_rt::System;
 use clap::{Args, Parser};
 use herenow::actors::listener_actor::bind;
 use herenow::config::ConfigError;
@@ -133,7 +133,7 @@ pub(crate) fn serve(config: Config, begin: impl FnOnce(SocketAddr, &Config)) -> 
         let shutdown = CancellationToken::new();
         let signals = Signals::install()?;
         begin(address, &config);
-        actix::spawn(signals.obey(shutdown.clone()));
+        actix_rt::spawn(signals.obey(shutdown.clone()));
         herenow::run(listeners, config, Clock::system(), shutdown).await
     });
     match served {

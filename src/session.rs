@@ -338,6 +338,16 @@ pub fn goodbye(reason: CloseReason, text: String, come_back_after: Duration) -> 
     ServerMessage::Goodbye { reason, reconnect, come_back_after_ms, text }
 }
 
+/// The answer to an `Unwatch`, once it is known whether the view was open.
+#[must_use]
+pub fn unwatch_answer(request: u32, was_open: bool) -> ServerMessage {
+    if was_open {
+        return ServerMessage::Result { request, view: None };
+    }
+    let (code, text) = (ErrorCode::NoSuchView, "there is no such view".to_owned());
+    ServerMessage::Error { request, code, text }
+}
+
 fn answer_request(Request(request): Request, answer: Answer, effects: &mut Vec<Effect>) {
     match answer {
         Answer::Done => effects.push(done(request, None)),

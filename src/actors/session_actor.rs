@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use actix::prelude::*;
 use herenow_protocol::frame::split_body;
-use herenow_protocol::{CloseReason, ErrorCode, ServerMessage, SessionId};
+use herenow_protocol::{CloseReason, SessionId};
 use tokio::io::AsyncWrite;
 
 use super::line::{Line, Lines, SharedLine};
@@ -27,7 +27,7 @@ use super::registry_actor::RegistryActor;
 use crate::clock::Clock;
 use crate::config::{Config, Liveness};
 use crate::registry::{Answer, Command};
-use crate::session::{Effect, Session, goodbye};
+use crate::session::{Effect, Session, goodbye, unwatch_answer};
 use read_loop::ReadLoop;
 pub use read_loop::Reader;
 use write_loop::WriteLoop;
@@ -164,7 +164,7 @@ impl SessionActor {
                 Effect::Ack(n) => line.outbox.push_ack(n),
                 Effect::Open(view) => line.outbox.open(view),
                 Effect::Shut(request, view) => {
-                    let answer = shut_answer(request, line.outbox.shut(view));
+                    let answer = unwatch_answer(request, line.outbox.shut(view));
                     line.outbox.push(answer.encode());
                 }
                 Effect::SignedIn(liveness, me) => {
@@ -248,14 +248,6 @@ impl Drop for SessionActor {
             self.over(CloseReason::InternalError);
         }
     }
-}
-
-fn shut_answer(request: u32, was_open: bool) -> ServerMessage {
-    if was_open {
-        return ServerMessage::Result { request, view: None };
-    }
-    let (code, text) = (ErrorCode::NoSuchView, "there is no such view".to_owned());
-    ServerMessage::Error { request, code, text }
 }
 
 impl std::fmt::Debug for SessionActor {

@@ -83,7 +83,7 @@ pub(super) fn gather(server: SocketAddr, people: u32, seed: u64) {
     for number in 0..people {
         let rng = StdRng::seed_from_u64(seed ^ (u64::from(number) << 32));
         let person = Person { server, number, name: name(number), rng };
-        actix::spawn(person.live());
+        actix_rt::spawn(person.live());
     }
 }
 

@@ -8,9 +8,9 @@ use herenow::actors::outbox::Outbox;
 use herenow::clock::Moment;
 use herenow::config::Config;
 use herenow::registry::{self, Command, Registry};
-use herenow::session::{Effect, Session, goodbye};
+use herenow::session::{Effect, Session, goodbye, unwatch_answer};
 use herenow_client::protocol::frame::split_body;
-use herenow_client::protocol::{CloseReason, Epoch, ErrorCode, ServerMessage, SessionId};
+use herenow_client::protocol::{CloseReason, Epoch, SessionId};
 
 /// One connection at the server's end.
 pub struct Desk {
@@ -172,13 +172,7 @@ impl Server {
                 Effect::Ack(n) => desk.outbox.push_ack(n),
                 Effect::Open(view) => desk.outbox.open(view),
                 Effect::Shut(request, view) => {
-                    let answer = match desk.outbox.shut(view) {
-                        true => ServerMessage::Result { request, view: None },
-                        false => {
-                            let (code, text) = (ErrorCode::NoSuchView, String::new());
-                            ServerMessage::Error { request, code, text }
-                        }
-                    };
+                    let answer = unwatch_answer(request, desk.outbox.shut(view));
                     desk.outbox.push(answer.encode());
                 }
                 Effect::SignedIn(liveness, me) => {
