@@ -21,7 +21,7 @@ pub enum CloseReason {
     SlowConsumer,
     /// The server is being stopped.
     ServerShutdown,
-    /// The name is signed in from another device.
+    /// The name is somebody else's, or has become so.
     NameInUse,
     /// `Hello` breaks a rule.
     BadHello,
@@ -33,6 +33,10 @@ pub enum CloseReason {
     ServerFull,
     /// The server failed; only this session ended.
     InternalError,
+    /// The server died, and the session was not resumed after its restart.
+    ServerCrash,
+    /// The user has as many sessions as one may have.
+    TooManySessions,
 }
 
 /// Which rule of the wire a peer broke. Numbers: `docs/protocol.md`, section 1.
@@ -56,7 +60,7 @@ pub enum Violation {
     Other,
 }
 
-const REASONS: [(u64, &str, CloseReason); 14] = {
+const REASONS: [(u64, &str, CloseReason); 16] = {
     use CloseReason as R;
     [
         (0, "goodbye", R::Goodbye),
@@ -73,6 +77,8 @@ const REASONS: [(u64, &str, CloseReason); 14] = {
         (11, "sign_in_timeout", R::SignInTimeout),
         (12, "server_full", R::ServerFull),
         (13, "internal_error", R::InternalError),
+        (14, "server_crash", R::ServerCrash),
+        (15, "too_many_sessions", R::TooManySessions),
     ]
 };
 
@@ -126,6 +132,12 @@ impl CloseReason {
             Self::ProtocolError(violation) => Some(violation),
             _ => None,
         }
+    }
+
+    /// The reason of this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        REASONS.iter().find(|row| row.1 == name).map(|row| row.2)
     }
 
     fn row(self) -> &'static (u64, &'static str, CloseReason) {

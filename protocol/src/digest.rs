@@ -105,11 +105,12 @@ impl fmt::Display for Digest {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{DisplayName, Presence, UserId};
+    use crate::{DisplayName, Shown, UserId};
 
     fn entry(id: u32, name: &str) -> Entry {
         let name = DisplayName::new(name).expect("a test name is valid");
-        Entry { id: UserId(id), name, presence: Presence::default(), since_ms: 1_700_000_000_000 }
+        let shown = Shown { since_ms: 1_700_000_000_000, ..Shown::default() };
+        Entry { id: UserId(id), name, shown }
     }
 
     #[test]

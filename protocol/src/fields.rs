@@ -9,7 +9,8 @@ use std::marker::PhantomData;
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use crate::frame::DecodeError;
-use crate::limits::{INTEGER_MAX, LIST_ELEMENTS_MAX};
+use crate::limits::{INTEGER_MAX, LIST_ELEMENTS_MAX, METADATA_PAIRS_MAX};
+use crate::metadata::{InvalidMetadata, Metadata};
 
 /// The fields of one array, read in order.
 pub(crate) struct Fields<A>(A);
@@ -148,6 +149,127 @@ impl<'de> Deserialize<'de> for Str<'de> {
             }
         }
         deserializer.deserialize_str(StrVisitor)
+    }
+}
+
+/// A list of `str`, each made into a `T` while it is read, or the first error of that; at most
+/// [`FromText::MAX`] of them are kept.
+pub(crate) struct TextList<T, E>(pub(crate) Result<Vec<T>, TextListError<E>>);
+
+/// Why a list of texts is refused.
+pub(crate) enum TextListError<E> {
+    /// More than so many.
+    TooMany(usize),
+    /// An element breaks its rule.
+    Element(E),
+}
+
+/// What a list of texts is made of.
+pub(crate) trait FromText<E>: Sized {
+    /// Elements that a list may have.
+    const MAX: usize;
+
+    /// One element.
+    fn from_text(text: &str) -> Result<Self, E>;
+}
+
+impl<'de, T: FromText<E>, E> Deserialize<'de> for TextList<T, E> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ListVisitor<T, E>(PhantomData<(T, E)>);
+        impl<'de, T: FromText<E>, E> Visitor<'de> for ListVisitor<T, E> {
+            type Value = TextList<T, E>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of str")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+                let mut list = Ok(Vec::new());
+                while let Some(Str(text)) = seq.next_element()? {
+                    list = match (list, T::from_text(text)) {
+                        (Ok(texts), _) if texts.len() == T::MAX => {
+                            Err(TextListError::TooMany(T::MAX))
+                        }
+                        (Ok(mut texts), Ok(text)) => {
+                            texts.push(text);
+                            Ok(texts)
+                        }
+                        (Ok(_), Err(error)) => Err(TextListError::Element(error)),
+                        (Err(error), _) => Err(error),
+                    };
+                }
+                Ok(TextList(list))
+            }
+
+            // serde's own error would quote the whole text.
+            fn visit_str<F: Error>(self, _: &str) -> Result<Self::Value, F> {
+                Err(F::custom("a str instead of a list"))
+            }
+        }
+        // Asked for a sequence, rmp-serde takes a `bin` for an array of small numbers.
+        deserializer.deserialize_any(ListVisitor(PhantomData))
+    }
+}
+
+/// Metadata, or the first rule that they break.
+pub(crate) struct Pairs(pub(crate) Result<Metadata, InvalidMetadata>);
+
+impl<'de> Deserialize<'de> for Pairs {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct MapVisitor;
+        impl<'de> Visitor<'de> for MapVisitor {
+            type Value = Pairs;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a map of str to str")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Pairs, A::Error> {
+                let (mut pairs, mut count) = (Vec::new(), 0);
+                while let Some((Str(key), Str(value))) = map.next_entry()? {
+                    count += 1;
+                    if count <= METADATA_PAIRS_MAX {
+                        pairs.push((key, value));
+                    }
+                }
+                Ok(Pairs(match count {
+                    0..=METADATA_PAIRS_MAX => Metadata::new(pairs),
+                    count => Err(InvalidMetadata::TooMany(count)),
+                }))
+            }
+
+            // serde's own error would quote the whole text.
+            fn visit_str<F: Error>(self, _: &str) -> Result<Pairs, F> {
+                Err(F::custom("a str instead of a map"))
+            }
+        }
+        deserializer.deserialize_any(MapVisitor)
+    }
+}
+
+/// A `bin` of any length, borrowed from the frame.
+pub(crate) struct BinRef<'de>(pub(crate) &'de [u8]);
+
+impl<'de> Deserialize<'de> for BinRef<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct BinVisitor;
+        impl<'de> Visitor<'de> for BinVisitor {
+            type Value = BinRef<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a bin")
+            }
+
+            fn visit_borrowed_bytes<E: Error>(self, bytes: &'de [u8]) -> Result<BinRef<'de>, E> {
+                Ok(BinRef(bytes))
+            }
+
+            // serde's own error would quote the whole text.
+            fn visit_str<E: Error>(self, _: &str) -> Result<BinRef<'de>, E> {
+                Err(E::custom("a str instead of a bin"))
+            }
+        }
+        deserializer.deserialize_bytes(BinVisitor)
     }
 }
 

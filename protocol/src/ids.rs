@@ -1,15 +1,16 @@
-//! Small identities: numbers that the server hands out, and the device id that the client keeps.
+//! Small identities: numbers and tokens that the server hands out, and what the client keeps.
 
 use std::fmt;
 use std::sync::Arc;
 
 use crate::limits::DEVICE_ID_BYTES_MAX;
 
-/// One signed-in connection's identity. Unique within an epoch, below 2^53.
+/// A session's identity, from sign-in to its end, whatever connections it has. Random, so that it says nothing of
+/// others; below 2^53.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SessionId(pub u64);
 
-/// A listed user, while they are listed. Reused after they left.
+/// A user in one view, while they are in it. Reused after they left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct UserId(pub u32);
 
@@ -21,6 +22,37 @@ impl fmt::Display for SessionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.0)
     }
+}
+
+/// 16 random bytes that are kept secret. Their `Debug` shows nothing of them.
+macro_rules! secret {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, Hash)]
+        pub struct $name(pub [u8; 16]);
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(concat!(stringify!($name), "(..)"))
+            }
+        }
+    };
+}
+
+secret! {
+    /// What the devices of one person share, and nobody else knows. People pass it on as a
+    /// [pairing code](crate::pairing).
+    UserKey
+}
+
+secret! {
+    /// What continues a session from another connection.
+    ResumeToken
+}
+
+secret! {
+    /// What the operator of a server knows, and nobody else.
+    OperatorKey
 }
 
 /// Identifies a device from sign-in to sign-in; whoever knows it can take over its session.

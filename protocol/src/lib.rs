@@ -1,7 +1,8 @@
 //! The contract between a herenow client and server, as `docs/protocol.md` states it.
 //!
 //! Reading order: [`limits`], [`frame`] (bytes to messages), [`message`] (what is said), [`name`] and
-//! [`presence`] (what a user shows), [`close`] (why a session ends), [`digest`] (how a list proves itself).
+//! [`presence`] (what a user shows), [`close`] (why a session ends), [`digest`] (how a list proves itself),
+//! [`report`] (why someone is shown as they are).
 //!
 //! Pure: no sockets, no clock, no knowledge of either side. Values are checked while decoding, so a
 //! [`DisplayName`] or [`StatusText`] in hand is always valid.
@@ -13,14 +14,24 @@ pub mod frame;
 pub mod ids;
 pub mod limits;
 pub mod message;
+pub mod metadata;
 pub mod name;
+pub mod pairing;
 pub mod presence;
+pub mod report;
 mod scan;
 
 pub use close::{CloseReason, Violation};
 pub use digest::{Digest, Epoch};
 pub use frame::DecodeError;
-pub use ids::{DeviceId, SessionId, UserId, ViewId};
-pub use message::{Change, ClientMessage, ErrorCode, Hello, ServerMessage, ViewProof, Welcome};
-pub use name::{DisplayName, StatusText};
-pub use presence::{Entry, Presence, Status};
+pub use ids::{DeviceId, OperatorKey, ResumeToken, SessionId, UserId, UserKey, ViewId};
+pub use message::{
+    Change, ClientMessage, ErrorCode, Hello, Query, Resume, ServerMessage, ViewProof, WatchTarget,
+    Welcome,
+};
+pub use metadata::Metadata;
+pub use name::{DeviceLabel, DisplayName, RoomName, StatusText};
+pub use presence::{Choice, Devices, Entry, Presence, Shown, Status};
+pub use report::{
+    Explanation, Health, Rule, SessionReport, SessionState, StoreState, Transition, TransitionKind,
+};

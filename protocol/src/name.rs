@@ -1,4 +1,5 @@
-//! What people may be called and may say: [`DisplayName`] and [`StatusText`].
+//! What people, rooms and devices may be called, and what people may say: [`DisplayName`], [`RoomName`],
+//! [`DeviceLabel`] and [`StatusText`].
 //!
 //! A name that looks like another name, or like none, is a tool for deceit, so characters that do not
 //! show are refused rather than removed.
@@ -9,11 +10,19 @@ use std::sync::Arc;
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 
-use crate::limits::{DEVICE_LABEL_BYTES_MAX, NAME_BYTES_MAX, TEXT_CHARS_MAX};
+use crate::limits::{DEVICE_LABEL_BYTES_MAX, LOBBY, NAME_BYTES_MAX, TEXT_CHARS_MAX};
 
 /// The name that others see: NFC, 1 to 64 bytes, nothing invisible, single spaces inside at most.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DisplayName(Arc<str>);
+
+/// The name of a room. It follows the rules of a [`DisplayName`].
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RoomName(DisplayName);
+
+/// Names a device for people: up to 64 bytes, one line, empty for none.
+#[derive(Clone, PartialEq, Eq, Hash, Default)]
+pub struct DeviceLabel(Option<Arc<str>>);
 
 /// The free text beside a status: up to 140 characters, one line, empty for none.
 #[derive(Clone, PartialEq, Eq, Hash, Default)]
@@ -94,6 +103,59 @@ impl DisplayName {
     }
 }
 
+impl RoomName {
+    /// Checks `name` against the rule and keeps it.
+    ///
+    /// # Errors
+    /// The first rule it breaks.
+    pub fn new(name: &str) -> Result<Self, InvalidName> {
+        DisplayName::new(name).map(Self)
+    }
+
+    /// What a person typed, as the room they mean; see [`DisplayName::typed`].
+    ///
+    /// # Errors
+    /// The first rule it breaks.
+    pub fn typed(text: &str) -> Result<Self, InvalidName> {
+        DisplayName::typed(text).map(Self)
+    }
+
+    /// The room in which everyone is.
+    ///
+    /// # Panics
+    /// Never: its name is valid.
+    #[must_use]
+    pub fn lobby() -> Self {
+        Self::new(LOBBY).expect("lobby is a valid name")
+    }
+
+    /// The name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+}
+
+impl DeviceLabel {
+    /// Checks `label` against the rule and keeps it.
+    ///
+    /// # Errors
+    /// The first rule it breaks.
+    pub fn new(label: &str) -> Result<Self, InvalidText> {
+        if label.len() > DEVICE_LABEL_BYTES_MAX {
+            return Err(InvalidText::LabelTooLong(label.len()));
+        }
+        refuse_controls(label)?;
+        Ok(Self((!label.is_empty()).then(|| label.into())))
+    }
+
+    /// The label as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.0.as_deref().unwrap_or_default()
+    }
+}
+
 impl StatusText {
     /// Checks `text` against the rule and keeps it.
     ///
@@ -119,17 +181,6 @@ impl StatusText {
     pub fn is_empty(&self) -> bool {
         self.0.is_none()
     }
-}
-
-/// Checks a device label: up to 64 bytes, one line, no controls.
-///
-/// # Errors
-/// The first rule it breaks.
-pub fn check_label(label: &str) -> Result<(), InvalidText> {
-    if label.len() > DEVICE_LABEL_BYTES_MAX {
-        return Err(InvalidText::LabelTooLong(label.len()));
-    }
-    refuse_controls(label)
 }
 
 fn refuse_controls(text: &str) -> Result<(), InvalidText> {
@@ -176,6 +227,30 @@ impl fmt::Display for DisplayName {
 }
 
 impl fmt::Debug for DisplayName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.as_str(), f)
+    }
+}
+
+impl fmt::Display for RoomName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for RoomName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.as_str(), f)
+    }
+}
+
+impl fmt::Display for DeviceLabel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for DeviceLabel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(self.as_str(), f)
     }

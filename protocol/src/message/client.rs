@@ -1,18 +1,21 @@
-//! What a client says, and what a server makes of it.
+//! What a client says, and what a server makes of it. [`read`] and [`write`] take it from and to the wire.
+
+mod read;
+mod write;
 
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use serde::de::SeqAccess;
-use serde::ser::{Serialize, Serializer};
 
 use crate::close::CloseReason;
-use crate::fields::{Fields, FromFields, Str, Uint, UintOrAny};
+use crate::digest::Epoch;
 use crate::frame::{DecodeError, put_frame, read_array};
-use crate::ids::{DeviceId, InvalidDeviceId, ViewId};
-use crate::limits::{FRAME_PREFIX_BYTES, HELLO_BYTES_MAX, INTEGER_MAX, VERSION};
-use crate::name::{DisplayName, InvalidName, InvalidText, StatusText, check_label};
-use crate::presence::{Presence, Status};
+use crate::ids::{DeviceId, InvalidDeviceId, OperatorKey, ResumeToken, UserId, UserKey, ViewId};
+use crate::limits::{FRAME_PREFIX_BYTES, HELLO_BYTES_MAX, VERSION};
+use crate::metadata::InvalidMetadata;
+use crate::name::{DeviceLabel, DisplayName, InvalidName, InvalidText, RoomName};
+use crate::presence::Choice;
+use read::Verdict;
 
 const HELLO: u64 = 1;
 const HEARTBEAT: u64 = 2;
@@ -20,8 +23,21 @@ const SET_STATUS: u64 = 3;
 const WATCH: u64 = 4;
 const UNWATCH: u64 = 5;
 const GOODBYE: u64 = 6;
+const JOIN: u64 = 7;
+const LEAVE: u64 = 8;
+const QUERY: u64 = 9;
+const REPAIR: u64 = 10;
 
+/// Kinds of a `Watch`.
 const ROOM: u64 = 0;
+const PEOPLE: u64 = 1;
+
+/// Kinds of a `Query`.
+const QUERY_PEOPLE: u64 = 0;
+const QUERY_COUNT: u64 = 1;
+const QUERY_PAGE: u64 = 2;
+const QUERY_EXPLAIN: u64 = 3;
+const QUERY_HEALTH: u64 = 4;
 
 /// What a client says. Every value in it is valid.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,20 +48,22 @@ pub enum ClientMessage {
     Heartbeat {
         /// Counts up from 1.
         n: u64,
+        /// The last round trip that was measured, in microseconds; 0 if none was.
+        round_trip_us: u64,
     },
-    /// Shows this presence from now on.
+    /// Shows this from now on.
     SetStatus {
         /// The client's number for this request.
         request: u32,
-        /// The new status, and the text that replaces the old one.
-        presence: Presence,
+        /// What to show.
+        choice: Choice,
     },
-    /// Opens a view of a room.
+    /// Opens a view.
     Watch {
         /// The client's number for this request.
         request: u32,
-        /// The room's name.
-        room: String,
+        /// Of what.
+        target: WatchTarget,
     },
     /// Closes a view.
     Unwatch {
@@ -54,10 +72,40 @@ pub enum ClientMessage {
         /// The view to close.
         view: ViewId,
     },
-    /// Ends the session.
+    /// Ends the session, or with [`CloseReason::HeartbeatTimeout`] only the connection.
     Goodbye {
         /// [`CloseReason::Goodbye`] or [`CloseReason::HeartbeatTimeout`].
         reason: CloseReason,
+    },
+    /// Is in this room from now on.
+    Join {
+        /// The client's number for this request.
+        request: u32,
+        /// The room.
+        room: RoomName,
+    },
+    /// Is not in this room any more.
+    Leave {
+        /// The client's number for this request.
+        request: u32,
+        /// The room.
+        room: RoomName,
+    },
+    /// Asks once.
+    Query {
+        /// The client's number for this request.
+        request: u32,
+        /// What is asked.
+        query: Query,
+    },
+    /// Asks for the digests of a view's buckets, or for the entries in some ranges of ids.
+    Repair {
+        /// The client's number for this request.
+        request: u32,
+        /// The view.
+        view: ViewId,
+        /// First and last id of each range; none asks for the buckets.
+        ranges: Vec<(UserId, UserId)>,
     },
 }
 
@@ -68,14 +116,71 @@ pub struct Hello {
     pub name: DisplayName,
     /// Identifies the device; whoever knows it can take over its session.
     pub device: DeviceId,
-    /// Names the device for people. Up to 64 bytes.
-    pub label: String,
+    /// Names the device for people.
+    pub label: DeviceLabel,
     /// The wanted heartbeat interval, whole milliseconds; `None` takes the server's.
     pub heartbeat: Option<Duration>,
     /// Watch without being listed.
     pub observe: bool,
-    /// What to be shown with from the first moment.
-    pub presence: Presence,
+    /// What to be shown with from the first moment; without metadata.
+    pub choice: Choice,
+    /// Proves that this device is the user's.
+    pub key: Option<UserKey>,
+    /// The session to go on with.
+    pub resume: Option<Resume>,
+}
+
+/// A session to go on with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resume {
+    /// The token of its last `Welcome`.
+    pub token: ResumeToken,
+    /// The epoch of that `Welcome`, in which the views were.
+    pub epoch: Option<Epoch>,
+    /// Complete views with the versions that the client has.
+    pub views: Vec<(ViewId, u64)>,
+}
+
+/// What a view is of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WatchTarget {
+    /// The users in a room.
+    Room(RoomName),
+    /// These people, wherever they are.
+    People {
+        /// Who.
+        names: Vec<DisplayName>,
+        /// The list that they are added to; `None` opens a new one.
+        view: Option<ViewId>,
+    },
+}
+
+/// What is asked once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Query {
+    /// How are these people shown?
+    People(Vec<DisplayName>),
+    /// How many are in a room?
+    Count(RoomName),
+    /// Who is in a room, from this id on?
+    Page {
+        /// The room.
+        room: RoomName,
+        /// The first id.
+        from: UserId,
+    },
+    /// Why is this person shown as they are?
+    Explain {
+        /// Who.
+        name: DisplayName,
+        /// Proves that the one who asks operates the server.
+        operator: Option<OperatorKey>,
+    },
+    /// How is the server?
+    Health {
+        /// Proves that the one who asks operates the server.
+        operator: Option<OperatorKey>,
+    },
 }
 
 /// What a server makes of a well-formed frame.
@@ -118,25 +223,28 @@ pub enum BadHello {
     Label(InvalidText),
     /// The status or its text.
     #[error(transparent)]
-    Presence(#[from] BadPresence),
+    Choice(#[from] BadChoice),
 }
 
-/// The rule that a presence breaks.
+/// The rule that a choice of status breaks.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum BadPresence {
+pub enum BadChoice {
     /// A number that is no status.
-    #[error("{0} is no status: 0 is available, 1 away, 2 busy")]
+    #[error("{0} is no status to choose: 0 is available, 1 away, 2 busy, 3 invisible")]
     Status(u64),
     /// The text.
     #[error(transparent)]
     Text(#[from] InvalidText),
+    /// The metadata.
+    #[error(transparent)]
+    Metadata(#[from] InvalidMetadata),
 }
 
 impl ClientMessage {
     /// Appends this message to `buffer` as one frame.
     ///
     /// # Panics
-    /// If the room of a `Watch` or the label of a `Hello`, which are not checked here, exceeds a frame.
+    /// If lists in it, whose lengths are not checked here, exceed a frame.
     pub fn encode_into(&self, buffer: &mut BytesMut) {
         put_frame(self, buffer);
     }
@@ -176,169 +284,34 @@ impl Incoming {
     }
 }
 
-impl Serialize for ClientMessage {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Hello(hello) => hello.serialize(serializer),
-            Self::Heartbeat { n } => (HEARTBEAT, n).serialize(serializer),
-            Self::SetStatus { request, presence } => {
-                let (status, text) = (presence.status.to_wire(), presence.text.as_str());
-                (SET_STATUS, request, status, text).serialize(serializer)
-            }
-            Self::Watch { request, room } => (WATCH, request, ROOM, room).serialize(serializer),
-            Self::Unwatch { request, view } => (UNWATCH, request, view.0).serialize(serializer),
-            Self::Goodbye { reason } => (GOODBYE, reason.to_wire().0).serialize(serializer),
-        }
-    }
-}
-
-impl Serialize for Hello {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let heartbeat_ms = self.heartbeat.map_or(0, |interval| interval.as_millis());
-        let heartbeat_ms =
-            u64::try_from(heartbeat_ms).map_or(INTEGER_MAX, |ms| ms.min(INTEGER_MAX));
-        (
-            HELLO,
-            VERSION,
-            self.name.as_str(),
-            self.device.as_str(),
-            &self.label,
-            heartbeat_ms,
-            self.observe,
-            self.presence.status.to_wire(),
-            self.presence.text.as_str(),
-        )
-            .serialize(serializer)
-    }
-}
-
-/// The shape is right; the values may still break a rule of the wire.
-struct Verdict(Result<Incoming, DecodeError>);
-
-impl<'de> FromFields<'de> for Verdict {
-    fn read<A: SeqAccess<'de>>(fields: &mut Fields<A>) -> Result<Self, A::Error> {
-        let op: Uint = fields.required("op")?;
-        let op = match op.get("op") {
-            Ok(op) => op,
-            Err(error) => return Ok(Self(Err(error))),
-        };
-        Ok(Self(match op {
-            HELLO => hello(fields)?,
-            HEARTBEAT => heartbeat(fields.required("n")?),
-            SET_STATUS => set_status(fields)?,
-            WATCH => watch(fields)?,
-            UNWATCH => unwatch(fields.required("request")?, fields.required("view")?),
-            GOODBYE => goodbye(fields.or(Uint::new(0))?),
-            op => {
-                let UintOrAny(first) = fields.or(UintOrAny(Uint::new(0)))?;
-                Ok(Incoming::UnknownOp { op, request: first.narrow("request").unwrap_or(0) })
-            }
-        }))
-    }
-}
-
-type Read<E> = Result<Result<Incoming, DecodeError>, E>;
-
-fn hello<'de, A: SeqAccess<'de>>(fields: &mut Fields<A>) -> Read<A::Error> {
-    let version: Uint = fields.required("version")?;
-    match version.get("version") {
-        Ok(VERSION) => {}
-        Ok(other) => return Ok(Ok(Incoming::BadHello(BadHello::Version(other)))),
-        Err(error) => return Ok(Err(error)),
-    }
-    let name: Str<'de> = fields.required("name")?;
-    let device: Str<'de> = fields.required("device")?;
-    let label: Str<'de> = fields.or(Str(""))?;
-    let heartbeat_ms = fields.or(Uint::new(0))?;
-    let observe: bool = fields.or(false)?;
-    let status = fields.or(Uint::new(0))?;
-    let text: Str<'de> = fields.or(Str(""))?;
-    let checked = |heartbeat_ms, status| -> Result<Hello, BadHello> {
-        check_label(label.0).map_err(BadHello::Label)?;
-        Ok(Hello {
-            name: DisplayName::new(name.0)?,
-            device: DeviceId::new(device.0)?,
-            label: label.0.to_owned(),
-            heartbeat: (heartbeat_ms > 0).then(|| Duration::from_millis(heartbeat_ms)),
-            observe,
-            presence: presence(status, text.0)?,
-        })
-    };
-    let in_range = heartbeat_ms.get("heartbeat_ms").and_then(|ms| Ok((ms, status.get("status")?)));
-    Ok(in_range.map(|(heartbeat_ms, status)| match checked(heartbeat_ms, status) {
-        Ok(hello) => Incoming::Message(ClientMessage::Hello(hello)),
-        Err(error) => Incoming::BadHello(error),
-    }))
-}
-
-fn presence(status: u64, text: &str) -> Result<Presence, BadPresence> {
-    let status = Status::from_wire(status).ok_or(BadPresence::Status(status))?;
-    Ok(Presence { status, text: StatusText::new(text)? })
-}
-
-fn heartbeat(n: Uint) -> Result<Incoming, DecodeError> {
-    Ok(Incoming::Message(ClientMessage::Heartbeat { n: n.get("n")? }))
-}
-
-fn set_status<'de, A: SeqAccess<'de>>(fields: &mut Fields<A>) -> Read<A::Error> {
-    let (request, status): (Uint, Uint) = (fields.required("request")?, fields.required("status")?);
-    let text: Str<'de> = fields.or(Str(""))?;
-    let checked = || {
-        let (request, status) = (request.narrow("request")?, status.get("status")?);
-        Ok(match presence(status, text.0) {
-            Ok(presence) => Incoming::Message(ClientMessage::SetStatus { request, presence }),
-            Err(error) => Incoming::BadRequest { request, error: error.to_string() },
-        })
-    };
-    Ok(checked())
-}
-
-fn watch<'de, A: SeqAccess<'de>>(fields: &mut Fields<A>) -> Read<A::Error> {
-    let (request, kind): (Uint, Uint) = (fields.required("request")?, fields.required("kind")?);
-    match kind.get("kind") {
-        Ok(ROOM) => {}
-        Ok(kind) => {
-            let error = format!("there is no kind of view {kind}: 0 is a room");
-            let request = request.narrow("request");
-            return Ok(request.map(|request| Incoming::BadRequest { request, error }));
-        }
-        Err(error) => return Ok(Err(error)),
-    }
-    let room: Str<'de> = fields.required("name")?;
-    Ok(request.narrow("request").map(|request| {
-        Incoming::Message(ClientMessage::Watch { request, room: room.0.to_owned() })
-    }))
-}
-
-fn unwatch(request: Uint, view: Uint) -> Result<Incoming, DecodeError> {
-    let (request, view) = (request.narrow("request")?, ViewId(view.narrow("view")?));
-    Ok(Incoming::Message(ClientMessage::Unwatch { request, view }))
-}
-
-fn goodbye(reason: Uint) -> Result<Incoming, DecodeError> {
-    let reason = match CloseReason::from_wire(reason.get("reason")?, 0) {
-        CloseReason::HeartbeatTimeout => CloseReason::HeartbeatTimeout,
-        _ => CloseReason::Goodbye,
-    };
-    Ok(Incoming::Message(ClientMessage::Goodbye { reason }))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::{HELLO_VIEWS_MAX, INTEGER_MAX};
+    use crate::name::StatusText;
+    use crate::presence::Status;
 
     #[test]
     fn only_a_long_text_makes_a_hello_too_long() {
         let hello = |text: &str| Hello {
             name: DisplayName::new(&"x".repeat(64)).expect("64 bytes are allowed"),
             device: DeviceId::new(&"d".repeat(64)).expect("64 bytes are allowed"),
-            label: "l".repeat(64),
+            label: DeviceLabel::new(&"l".repeat(64)).expect("64 bytes are allowed"),
             heartbeat: Some(Duration::from_millis(INTEGER_MAX)),
             observe: true,
-            presence: Presence {
-                status: Status::Busy,
-                text: StatusText::new(text).expect("140 characters are allowed"),
+            choice: Choice {
+                text_for: Some(Duration::from_millis(INTEGER_MAX)),
+                ..Choice::chosen(
+                    Status::Busy,
+                    StatusText::new(text).expect("140 characters are allowed"),
+                )
             },
+            key: Some(UserKey([255; 16])),
+            resume: Some(Resume {
+                token: ResumeToken([255; 16]),
+                epoch: Some(Epoch([255; 16])),
+                views: vec![(ViewId(u32::MAX), INTEGER_MAX); HELLO_VIEWS_MAX],
+            }),
         };
         assert!(hello("").fits());
         assert!(hello(&"x".repeat(140)).fits());

@@ -8,8 +8,9 @@ use bytes::{Bytes, BytesMut};
 use crate::close::CloseReason;
 use crate::digest::{Digest, Epoch};
 use crate::frame::{DecodeError, put_frame, read_array};
-use crate::ids::{SessionId, UserId, ViewId};
-use crate::presence::{Entry, Presence};
+use crate::ids::{ResumeToken, SessionId, UserId, ViewId};
+use crate::presence::{Choice, Entry, Presence, Shown};
+use crate::report::{Explanation, Health};
 use read::Verdict;
 pub(crate) use write::WireEntry;
 
@@ -21,6 +22,11 @@ const DELTA: u64 = 69;
 const RESULT: u64 = 70;
 const ERROR: u64 = 71;
 const GOODBYE: u64 = 72;
+const CHOSEN: u64 = 73;
+const PEOPLE: u64 = 74;
+const EXPLANATION: u64 = 75;
+const HEALTH: u64 = 76;
+const BUCKETS: u64 = 77;
 
 const JOINED: u64 = 0;
 const UPDATED: u64 = 1;
@@ -96,6 +102,46 @@ pub enum ServerMessage {
         /// For people; may be empty.
         text: String,
     },
+    /// This session's status was chosen through another connection.
+    Chosen(Choice),
+    /// How some people are shown.
+    People {
+        /// The client's number for the query.
+        request: u32,
+        /// How many were asked for, or are in the room.
+        count: u32,
+        /// What they are shown with.
+        entries: Vec<Entry>,
+        /// The id with which the next page begins.
+        next: Option<UserId>,
+    },
+    /// Why someone is shown as they are.
+    Explanation {
+        /// The client's number for the query.
+        request: u32,
+        /// The explanation.
+        explanation: Explanation,
+    },
+    /// How the server is.
+    Health {
+        /// The client's number for the query.
+        request: u32,
+        /// The health.
+        health: Health,
+    },
+    /// What the buckets of a view must add up to at this place of the stream.
+    Buckets {
+        /// The view.
+        view: ViewId,
+        /// The number of the first bucket in here.
+        first: u32,
+        /// Ids to a bucket, at least 1.
+        width: u32,
+        /// The sum of each bucket.
+        digests: Vec<Digest>,
+        /// Another message goes on where this one ends.
+        more: bool,
+    },
 }
 
 /// The answer to a sign-in.
@@ -117,6 +163,14 @@ pub struct Welcome {
     pub frame_bytes_max: u64,
     /// Name and version of the server, for people.
     pub server: String,
+    /// Resumes this session after its connection is lost; observers get none.
+    pub token: Option<ResumeToken>,
+    /// The session that the `Hello` named goes on.
+    pub resumed: bool,
+    /// For how long a lost session may be resumed, in milliseconds.
+    pub resume_window_ms: u64,
+    /// The views that go on.
+    pub views: Vec<ViewId>,
 }
 
 /// What a view must be like at one place of the stream.
@@ -135,14 +189,12 @@ pub struct ViewProof {
 pub enum Change {
     /// A user is listed from now on.
     Joined(Entry),
-    /// A listed user shows another presence.
+    /// A listed user is shown differently.
     Updated {
         /// The user.
         id: UserId,
-        /// The new presence.
-        presence: Presence,
-        /// When it began, in milliseconds since 1970.
-        since_ms: u64,
+        /// What is shown from now on.
+        shown: Shown,
     },
     /// A user is no longer listed.
     Left {
@@ -166,17 +218,23 @@ pub enum ErrorCode {
     NoSuchView,
     /// Only a listed user has what was asked for.
     NotListed,
+    /// There would be too many of something.
+    Limit,
+    /// This session may not ask that.
+    NotAllowed,
     /// A code that this build has no name for.
     Other,
 }
 
-const ERROR_CODES: [(u64, &str, ErrorCode); 6] = [
+const ERROR_CODES: [(u64, &str, ErrorCode); 8] = [
     (0, "other", ErrorCode::Other),
     (1, "bad_request", ErrorCode::BadRequest),
     (2, "unknown_op", ErrorCode::UnknownOp),
     (3, "no_such_room", ErrorCode::NoSuchRoom),
     (4, "no_such_view", ErrorCode::NoSuchView),
     (5, "not_listed", ErrorCode::NotListed),
+    (6, "limit", ErrorCode::Limit),
+    (7, "not_allowed", ErrorCode::NotAllowed),
 ];
 
 impl ErrorCode {

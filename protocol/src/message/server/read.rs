@@ -1,18 +1,29 @@
 //! A server's messages from the wire: shape first, then the values.
 
-use serde::de::SeqAccess;
+use std::fmt;
+use std::time::Duration;
+
+use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
 
 use super::{
-    Change, DELTA, ERROR, ErrorCode, GOODBYE, HEARTBEAT_ACK, JOINED, LEFT, RESULT, SNAPSHOT_END,
-    SNAPSHOT_PAGE, ServerMessage, UPDATED, ViewProof, WELCOME, Welcome,
+    BUCKETS, CHOSEN, Change, DELTA, ERROR, EXPLANATION, ErrorCode, GOODBYE, HEALTH, HEARTBEAT_ACK,
+    JOINED, LEFT, PEOPLE, RESULT, SNAPSHOT_END, SNAPSHOT_PAGE, ServerMessage, UPDATED, ViewProof,
+    WELCOME, Welcome,
 };
 use crate::close::CloseReason;
 use crate::digest::{Digest, Epoch};
-use crate::fields::{Array, Bin16, Fields, FromFields, List, Str, Uint};
+use crate::fields::{
+    Array, Bin16, BinRef, Fields, FromFields, FromText, List, Pairs, Str, TextList, Uint,
+};
 use crate::frame::DecodeError;
-use crate::ids::{SessionId, UserId, ViewId};
-use crate::name::{DisplayName, StatusText};
-use crate::presence::{Entry, Presence, Status};
+use crate::ids::{ResumeToken, SessionId, UserId, ViewId};
+use crate::limits::{LIST_ELEMENTS_MAX, SESSIONS_MAX};
+use crate::metadata::Metadata;
+use crate::name::{DeviceLabel, DisplayName, InvalidText, StatusText};
+use crate::presence::{Choice, Entry, Presence, Shown, Status};
+use crate::report::{
+    Explanation, Health, Rule, SessionReport, SessionState, StoreState, Transition, TransitionKind,
+};
 
 /// The shape is right; the values may still break a rule of the wire.
 pub(super) struct Verdict(pub(super) Result<Option<ServerMessage>, DecodeError>);
@@ -33,6 +44,11 @@ impl<'de> FromFields<'de> for Verdict {
             RESULT => result(fields)?,
             ERROR => error(fields)?,
             GOODBYE => goodbye(fields)?,
+            CHOSEN => chosen(fields)?,
+            PEOPLE => people(fields)?,
+            EXPLANATION => explanation(fields)?,
+            HEALTH => health(fields)?,
+            BUCKETS => buckets(fields)?,
             _ => return Ok(Self(Ok(None))),
         };
         Ok(Self(message.map(Some)))
@@ -50,6 +66,10 @@ fn welcome<'de, A: SeqAccess<'de>>(fields: &mut Fields<A>) -> Read<A::Error> {
     let epoch: Bin16 = fields.required("epoch")?;
     let frame_bytes_max: Uint = fields.required("frame_bytes_max")?;
     let server: Str<'de> = fields.or(Str(""))?;
+    let token: Option<Bin16> = fields.or(None)?;
+    let resumed: bool = fields.or(false)?;
+    let resume_window_ms = fields.or(Uint::new(0))?;
+    let views: Uints = fields.or(Uints(Ok(Vec::new())))?;
     let checked = || {
         let welcome = Welcome {
             version: version.get("version")?,
@@ -60,6 +80,10 @@ fn welcome<'de, A: SeqAccess<'de>>(fields: &mut Fields<A>) -> Read<A::Error> {
             epoch: Epoch(epoch.get("epoch")?),
             frame_bytes_max: frame_bytes_max.get("frame_bytes_max")?,
             server: server.0.to_owned(),
+            token: token.map(|token| token.get("token")).transpose()?.map(ResumeToken),
+            resumed,
+            resume_window_ms: resume_window_ms.get("resume_window_ms")?,
+            views: views.0?.into_iter().map(ViewId).collect(),
         };
         if welcome.heartbeat_ms == 0 || welcome.misses == 0 {
             return Err(DecodeError::OutOfRange("the heartbeat rule"));
@@ -165,11 +189,157 @@ fn view_proof(version: Uint, count: Uint, digest: Bin16) -> Result<ViewProof, De
     })
 }
 
-fn presence(status: Uint, text: &str) -> Result<Presence, DecodeError> {
-    let status = Status::from_wire(status.get("status")?);
-    let status = status.ok_or(DecodeError::OutOfRange("a status"))?;
-    let text = StatusText::new(text).map_err(|_| DecodeError::OutOfRange("a status text"))?;
-    Ok(Presence { status, text })
+fn chosen<'de, A: SeqAccess<'de>>(fields: &mut Fields<A>) -> Read<A::Error> {
+    let status: Uint = fields.required("status")?;
+    let text: Str<'de> = fields.or(Str(""))?;
+    let automatic: bool = fields.or(false)?;
+    let text_for_ms = fields.or(Uint::new(0))?;
+    let checked = || {
+        let status = known_status(status)?;
+        let text_for_ms = text_for_ms.get("text_for_ms")?;
+        Ok(ServerMessage::Chosen(Choice {
+            status,
+            automatic,
+            text: Some(status_text(text)?),
+            text_for: (text_for_ms > 0).then(|| Duration::from_millis(text_for_ms)),
+            metadata: None,
+        }))
+    };
+    Ok(checked())
+}
+
+fn people<'de, A: SeqAccess<'de>>(fields: &mut Fields<A>) -> Read<A::Error> {
+    let (request, count): (Uint, Uint) = (fields.required("request")?, fields.required("count")?);
+    let entries: List<Entry> = fields.or(List(Ok(Vec::new())))?;
+    let next: Option<Uint> = fields.or(None)?;
+    let checked = || {
+        let (request, count) = (request.narrow("request")?, count.narrow("count")?);
+        let next = next.map(|id| id.narrow("next").map(UserId)).transpose()?;
+        Ok(ServerMessage::People { request, count, entries: entries.0?, next })
+    };
+    Ok(checked())
+}
+
+fn explanation<'de, A: SeqAccess<'de>>(fields: &mut Fields<A>) -> Read<A::Error> {
+    let (request, name): (Uint, Str<'de>) = (fields.required("request")?, fields.required("name")?);
+    let me: Option<Array<Checked<Presence>>> = fields.required("me")?;
+    let rule: Uint = fields.required("rule")?;
+    let winner: Option<Uint> = fields.required("winner")?;
+    let sessions: List<SessionReport> = fields.required("sessions")?;
+    let transitions: List<Transition> = fields.required("transitions")?;
+    let checked = || {
+        let explanation = Explanation {
+            name: display_name(name)?,
+            me: me.map(|Array(me)| me).transpose()?,
+            rule: Rule::from_wire(rule.get("rule")?),
+            winner: winner.map(|winner| winner.get("winner").map(SessionId)).transpose()?,
+            sessions: sessions.0?,
+            transitions: transitions.0?,
+        };
+        Ok(ServerMessage::Explanation { request: request.narrow("request")?, explanation })
+    };
+    Ok(checked())
+}
+
+fn health<'de, A: SeqAccess<'de>>(fields: &mut Fields<A>) -> Read<A::Error> {
+    let request: Uint = fields.required("request")?;
+    let (sessions, users): (Uint, Uint) = (fields.required("sessions")?, fields.required("users")?);
+    let (store, waiting): (Uint, Uint) = (fields.required("store")?, fields.required("waiting")?);
+    let (dropped, divergences): (Uint, Uint) =
+        (fields.required("dropped")?, fields.required("divergences")?);
+    let text: Str<'de> = fields.or(Str(""))?;
+    let checked = || {
+        let health = Health {
+            sessions: sessions.get("sessions")?,
+            users: users.get("users")?,
+            store: StoreState::from_wire(store.get("store")?),
+            waiting: waiting.get("waiting")?,
+            dropped: dropped.get("dropped")?,
+            divergences: divergences.get("divergences")?,
+            text: text.0.to_owned(),
+        };
+        Ok(ServerMessage::Health { request: request.narrow("request")?, health })
+    };
+    Ok(checked())
+}
+
+fn buckets<'de, A: SeqAccess<'de>>(fields: &mut Fields<A>) -> Read<A::Error> {
+    let (view, first, width): (Uint, Uint, Uint) =
+        (fields.required("view")?, fields.required("first")?, fields.required("width")?);
+    let digests: BinRef<'de> = fields.required("digests")?;
+    let more: bool = fields.or(false)?;
+    let checked = || {
+        let (digests, rest) = digests.0.as_chunks::<16>();
+        let (first, width) = (first.narrow("first")?, width.narrow("width")?);
+        // The last bucket must begin within the ids.
+        let end = (u64::from(first) + digests.len() as u64).saturating_sub(1) * u64::from(width);
+        if width == 0 || !rest.is_empty() || end > u64::from(u32::MAX) {
+            return Err(DecodeError::OutOfRange("a bucket"));
+        }
+        let digests = digests.iter().map(|digest| Digest::from_bytes(*digest)).collect();
+        let view = ViewId(view.narrow("view")?);
+        Ok(ServerMessage::Buckets { view, first, width, digests, more })
+    };
+    Ok(checked())
+}
+
+fn known_status(status: Uint) -> Checked<Status> {
+    Status::from_wire(status.get("status")?).ok_or(DecodeError::OutOfRange("a status"))
+}
+
+fn status_text(text: Str<'_>) -> Checked<StatusText> {
+    StatusText::new(text.0).map_err(|_| DecodeError::OutOfRange("a status text"))
+}
+
+fn display_name(name: Str<'_>) -> Checked<DisplayName> {
+    DisplayName::new(name.0).map_err(|_| DecodeError::OutOfRange("a name"))
+}
+
+/// Integers of 32 bits.
+struct Uints(Checked<Vec<u32>>);
+
+impl<'de> Deserialize<'de> for Uints {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct UintsVisitor;
+        impl<'de> Visitor<'de> for UintsVisitor {
+            type Value = Uints;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of integers")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Uints, A::Error> {
+                let mut list = Ok(Vec::new());
+                while let Some(number) = seq.next_element::<Uint>()? {
+                    list = list.and_then(|mut numbers: Vec<u32>| {
+                        if numbers.len() == LIST_ELEMENTS_MAX {
+                            return Err(DecodeError::OutOfRange("the length of a list"));
+                        }
+                        numbers.push(number.narrow("a view")?);
+                        Ok(numbers)
+                    });
+                }
+                Ok(Uints(list))
+            }
+
+            // serde's own error would quote the whole text.
+            fn visit_str<E: Error>(self, _: &str) -> Result<Uints, E> {
+                Err(E::custom("a str instead of a list"))
+            }
+        }
+        // Asked for a sequence, rmp-serde takes a `bin` for an array of small numbers.
+        deserializer.deserialize_any(UintsVisitor)
+    }
+}
+
+type Labels = TextList<DeviceLabel, InvalidText>;
+
+impl FromText<InvalidText> for DeviceLabel {
+    const MAX: usize = SESSIONS_MAX;
+
+    fn from_text(text: &str) -> Result<Self, InvalidText> {
+        Self::new(text)
+    }
 }
 
 /// A value whose shape is right and that may still break a rule of the wire.
@@ -186,32 +356,115 @@ impl<'de> FromFields<'de> for Checked<(ViewId, ViewProof)> {
     }
 }
 
-/// `[status, text]`.
+/// `[status, text, automatic, until]`.
 impl<'de> FromFields<'de> for Checked<Presence> {
     fn read<A: SeqAccess<'de>>(fields: &mut Fields<A>) -> Result<Self, A::Error> {
         let status: Uint = fields.required("status")?;
         let text: Str<'de> = fields.or(Str(""))?;
-        Ok(presence(status, text.0))
+        let automatic: bool = fields.or(false)?;
+        let until = fields.or(Uint::new(0))?;
+        let checked = || {
+            let (status, text) = (known_status(status)?, status_text(text)?);
+            Ok(Presence { status, text, automatic, until_ms: until.get("until")? })
+        };
+        Ok(checked())
     }
 }
 
-/// `[id, name, status, text, since]`.
+/// `[status, text, since, automatic, until, devices, metadata]`, the end of an entry and of changes.
+impl<'de> FromFields<'de> for Checked<Shown> {
+    fn read<A: SeqAccess<'de>>(fields: &mut Fields<A>) -> Result<Self, A::Error> {
+        let status: Uint = fields.required("status")?;
+        let (text, since): (Str<'de>, Uint) = (fields.required("text")?, fields.required("since")?);
+        let automatic: bool = fields.or(false)?;
+        let until = fields.or(Uint::new(0))?;
+        let devices: Labels = fields.or(TextList(Ok(Vec::new())))?;
+        let metadata: Pairs = fields.or(Pairs(Ok(Metadata::default())))?;
+        let checked = || {
+            let (status, text) = (known_status(status)?, status_text(text)?);
+            let since_ms = since.get("since")?;
+            let presence = Presence { status, text, automatic, until_ms: until.get("until")? };
+            let devices = devices.0.map_err(|_| DecodeError::OutOfRange("a device label"))?;
+            let metadata = metadata.0.map_err(|_| DecodeError::OutOfRange("metadata"))?;
+            Ok(Shown { presence, since_ms, devices: devices.into_iter().collect(), metadata })
+        };
+        Ok(checked())
+    }
+}
+
+/// `[id, name, status, text, since, automatic, until, devices, metadata]`.
 impl<'de> FromFields<'de> for Checked<Entry> {
     fn read<A: SeqAccess<'de>>(fields: &mut Fields<A>) -> Result<Self, A::Error> {
         let (id, name): (Uint, Str<'de>) = (fields.required("id")?, fields.required("name")?);
-        let (status, text): (Uint, Str<'de>) =
-            (fields.required("status")?, fields.required("text")?);
-        let since: Uint = fields.required("since")?;
+        let shown = Checked::<Shown>::read(fields)?;
         let checked = || {
-            Ok(Entry {
-                id: UserId(id.narrow("id")?),
-                name: DisplayName::new(name.0).map_err(|_| DecodeError::OutOfRange("a name"))?,
-                presence: presence(status, text.0)?,
+            let (id, name) = (UserId(id.narrow("id")?), display_name(name)?);
+            Ok(Entry { id, name, shown: shown? })
+        };
+        Ok(checked())
+    }
+}
+
+/// A session of an explanation.
+impl<'de> FromFields<'de> for Checked<SessionReport> {
+    fn read<A: SeqAccess<'de>>(fields: &mut Fields<A>) -> Result<Self, A::Error> {
+        let (session, device): (Uint, Str<'de>) =
+            (fields.required("session")?, fields.required("device")?);
+        let (state, status): (Uint, Uint) = (fields.required("state")?, fields.required("status")?);
+        let automatic: bool = fields.required("automatic")?;
+        let (since, heard): (Uint, Uint) =
+            (fields.required("since")?, fields.required("heard_ms_ago")?);
+        let (sent, round_trip): (Option<Uint>, Option<Uint>) =
+            (fields.required("sent_ms_ago")?, fields.required("round_trip_us")?);
+        let misses: Uint = fields.required("misses")?;
+        let (grace, resume): (Option<Uint>, Option<Uint>) =
+            (fields.required("grace_ms")?, fields.required("resume_ms")?);
+        let checked = || {
+            Ok(SessionReport {
+                session: SessionId(session.get("session")?),
+                device: DeviceLabel::new(device.0)
+                    .map_err(|_| DecodeError::OutOfRange("a device label"))?,
+                state: SessionState::from_wire(state.get("state")?),
+                status: known_status(status)?,
+                automatic,
                 since_ms: since.get("since")?,
+                heard_ms_ago: heard.get("heard_ms_ago")?,
+                sent_ms_ago: optional(sent, "sent_ms_ago")?,
+                round_trip_us: optional(round_trip, "round_trip_us")?,
+                misses: misses.narrow("misses")?,
+                grace_ms: optional(grace, "grace_ms")?,
+                resume_ms: optional(resume, "resume_ms")?,
             })
         };
         Ok(checked())
     }
+}
+
+/// A transition of an explanation.
+impl<'de> FromFields<'de> for Checked<Transition> {
+    fn read<A: SeqAccess<'de>>(fields: &mut Fields<A>) -> Result<Self, A::Error> {
+        let (at, kind): (Uint, Uint) = (fields.required("at")?, fields.required("kind")?);
+        let (session, cause): (Option<Uint>, Option<Uint>) =
+            (fields.required("session")?, fields.required("cause")?);
+        let (detail, not_before): (Uint, Uint) =
+            (fields.required("detail")?, fields.required("not_before")?);
+        let status: Option<Uint> = fields.or(None)?;
+        let checked = || {
+            Ok(Transition {
+                at_ms: at.get("at")?,
+                kind: TransitionKind::from_wire(kind.get("kind")?),
+                session: optional(session, "session")?.map(SessionId),
+                cause: cause.map(|cause| close_reason(cause, detail)).transpose()?,
+                not_before_ms: not_before.get("not_before")?,
+                status: status.map(known_status).transpose()?,
+            })
+        };
+        Ok(checked())
+    }
+}
+
+fn optional(number: Option<Uint>, what: &'static str) -> Checked<Option<u64>> {
+    number.map(|number| number.get(what)).transpose()
 }
 
 /// `[kind, id, ...]`.
@@ -229,12 +482,9 @@ impl<'de> FromFields<'de> for Checked<Change> {
 }
 
 fn updated<'de, A: SeqAccess<'de>>(fields: &mut Fields<A>) -> Result<Checked<Change>, A::Error> {
-    let (id, status): (Uint, Uint) = (fields.required("id")?, fields.required("status")?);
-    let (text, since): (Str<'de>, Uint) = (fields.required("text")?, fields.required("since")?);
-    let checked = || {
-        let (id, since_ms) = (UserId(id.narrow("id")?), since.get("since")?);
-        Ok(Change::Updated { id, presence: presence(status, text.0)?, since_ms })
-    };
+    let id: Uint = fields.required("id")?;
+    let shown = Checked::<Shown>::read(fields)?;
+    let checked = || Ok(Change::Updated { id: UserId(id.narrow("id")?), shown: shown? });
     Ok(checked())
 }
 
