@@ -4,8 +4,10 @@
 //! here, in [`Liveness::detection_bound`], and nowhere else.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
+use herenow_protocol::OperatorKey;
 use herenow_protocol::limits::{DEFAULT_PORT, SIGN_IN_DEADLINE};
 
 /// The most that the bound grants on top of the silence itself, for timers and the fan-out.
@@ -35,7 +37,24 @@ pub struct Config {
     pub outbox_bytes_max: usize,
     /// How long a blocked socket may take no byte. Default: 30 s.
     pub write_stall: Duration,
-    /// At a planned stop each client is told to come back after a random time in this range.
+    /// How long a session that lost its connection without a goodbye still counts, so that a blip is seen by nobody.
+    /// Never longer than the announced bound. Default: 5 s.
+    pub grace: Duration,
+    /// How long a session that lost its connection can be resumed, and a name is kept for who has its key. Default: 60 s.
+    pub resume_window: Duration,
+    /// Rooms at a time, the lobby included. Default: 10,000.
+    pub rooms_max: usize,
+    /// Users of whom it is remembered when they were last seen. Default: 100,000.
+    pub last_seen_max: usize,
+    /// Connections accepted in a second, so that a storm of them leaves time for everyone else. Default: 5,000.
+    pub accepts_per_second: u32,
+    /// Who may ask why anybody is shown as they are. Default: nobody.
+    pub operator: Option<OperatorKey>,
+    /// The folder that keeps sessions and transitions across restarts. Default: none, nothing is kept on disk.
+    pub state: Option<PathBuf>,
+    /// How long transitions are kept there. Default: 30 days.
+    pub log_keep: Duration,
+    /// At a planned stop each client is told to come back at a time of its own in this range.
     /// Default: 0.5 to 5 s, so that a restarted server is not stormed.
     pub come_back: (Duration, Duration),
     /// From the order to stop to the end, at most. Default: 2.5 s.
@@ -90,6 +109,15 @@ pub enum ConfigError {
     /// The range of times to come back is upside down.
     #[error("--come-back-min {0:?} is more than --come-back-max {1:?}")]
     ComeBack(Duration, Duration),
+    /// Who still counts must also be resumable.
+    #[error("--grace {0:?} is more than --resume-window {1:?}")]
+    Grace(Duration, Duration),
+    /// A server has a lobby, and numbers for its rooms.
+    #[error("--rooms-max {0} is outside 1 to 1000000")]
+    Rooms(usize),
+    /// A server that accepts nobody is none.
+    #[error("--accept-rate 0 would let nobody in")]
+    AcceptRate,
     /// The outbox must hold a few frames.
     #[error("an outbox of {0} bytes cannot hold a page of the list: give it at least 32768")]
     Outbox(usize),
@@ -126,6 +154,12 @@ impl Config {
         if self.outbox_bytes_max < 32_768 {
             return Err(ConfigError::Outbox(self.outbox_bytes_max));
         }
+        if !(1..=1_000_000).contains(&self.rooms_max) {
+            return Err(ConfigError::Rooms(self.rooms_max));
+        }
+        if self.accepts_per_second == 0 {
+            return Err(ConfigError::AcceptRate);
+        }
         self.check_spans()?;
         self.check_tick()
     }
@@ -139,6 +173,9 @@ impl Config {
         let (soonest, latest) = self.come_back;
         if soonest > latest {
             return Err(ConfigError::ComeBack(soonest, latest));
+        }
+        if self.grace > self.resume_window {
+            return Err(ConfigError::Grace(self.grace, self.resume_window));
         }
         Ok(())
     }
@@ -184,6 +221,14 @@ impl Default for Config {
             tick: Duration::from_millis(20),
             outbox_bytes_max: 64 * 1024,
             write_stall: Duration::from_secs(30),
+            grace: Duration::from_secs(5),
+            resume_window: Duration::from_secs(60),
+            rooms_max: 10_000,
+            last_seen_max: 100_000,
+            accepts_per_second: 5_000,
+            operator: None,
+            state: None,
+            log_keep: Duration::from_secs(30 * 24 * 60 * 60),
             come_back: (Duration::from_millis(500), Duration::from_secs(5)),
             shutdown_deadline: Duration::from_millis(2_500),
             arbiters: cores.min(4),

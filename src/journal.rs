@@ -2,13 +2,23 @@
 //!
 //! Pure: plain values. Secrets are here only as [`Fingerprint`]s.
 
+use herenow_protocol::digest::fingerprint;
 use herenow_protocol::{
-    DeviceLabel, DisplayName, Metadata, Presence, RoomName, SessionId, Status, Transition,
+    CloseReason, DeviceLabel, DisplayName, Metadata, RoomName, SessionId, Status, StatusText,
+    Transition,
 };
 
 /// A hash of a resume token, a user key or a device id, so that who reads the disk cannot use them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Fingerprint(pub [u8; 16]);
+
+impl Fingerprint {
+    /// The fingerprint of a secret.
+    #[must_use]
+    pub fn of(secret: &[u8]) -> Self {
+        Self(fingerprint(secret))
+    }
+}
 
 /// One thing to write. Records are written in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +62,21 @@ pub struct SessionRecord {
     pub rooms: Vec<RoomName>,
     /// When it signed in, in milliseconds since 1970. Sessions are restored in this order.
     pub opened_ms: u64,
+    /// Its connection is lost.
+    pub lost: Option<LostRecord>,
+}
+
+/// A connection that was lost, of a session that may be resumed. Times are milliseconds since 1970.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LostRecord {
+    /// Why.
+    pub cause: CloseReason,
+    /// The last sign of life.
+    pub heard_ms: u64,
+    /// Until when the session counts.
+    pub shown_until_ms: u64,
+    /// Until when it can be resumed.
+    pub resume_until_ms: u64,
 }
 
 /// What belongs to a user rather than to a session.
@@ -61,8 +86,10 @@ pub struct PersonRecord {
     pub name: DisplayName,
     /// What their devices share.
     pub key: Option<Fingerprint>,
-    /// The text and when it expires; its status is not used.
-    pub text: Presence,
+    /// The text beside their status.
+    pub text: StatusText,
+    /// When it expires, in milliseconds since 1970; 0 if it does not.
+    pub until_ms: u64,
     /// What programs say about the user.
     pub metadata: Metadata,
 }

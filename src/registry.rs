@@ -1,298 +1,360 @@
-//! The one owner of presence: who is signed in, from which device, and what watchers must be told.
+//! The one owner of presence: who is signed in, from which devices, in which rooms, and what watchers must be told.
 //!
-//! Pure: no sockets, no actors, no clock; callers pass `now`. A command goes in, its answer comes
-//! out, and what others must do about it is appended to the effects.
+//! Pure: no sockets, no actors, no clock; callers pass `now`, and every random number. A command goes
+//! in, its answer comes out, and what others must do about it is appended to the effects.
 //!
-//! Invariants: a listed user has exactly one session; a name stands for at most one listed user;
-//! an id is not used again before its leave has been published.
+//! Reading order: this page (what is asked and answered), [`people`] (users and sessions, and how they become what
+//! others see), [`sign_in`], [`endings`], [`rooms`] and [`lists`] (what can be watched), [`serving`] (pages, news and
+//! repairs), [`explain`], [`restore`].
+//!
+//! Invariants: what others see of a user is what [`crate::merge`] says of the sessions that count; somebody who is
+//! invisible leaves no trace in anything that another session gets; a session is closed exactly once.
+
+mod choose;
+mod deadlines;
+mod endings;
+mod explain;
+mod lists;
+mod notes;
+mod people;
+mod restore;
+mod rooms;
+mod serving;
+mod sign_in;
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use herenow_protocol::limits::LOBBY;
 use herenow_protocol::{
-    CloseReason, DeviceId, DisplayName, Entry, Epoch, ErrorCode, Hello, Presence, SessionId,
-    UserId, ViewId, ViewProof,
+    Choice, CloseReason, DisplayName, Entry, Epoch, ErrorCode, Explanation, Health, Hello,
+    OperatorKey, Presence, Query, ResumeToken, RoomName, SessionId, UserId, ViewId, ViewProof,
+    WatchTarget,
 };
 
 use crate::clock::Moment;
-use crate::roster::{PageBatch, PublishedDelta, Roster};
+use crate::config::{Config, Liveness};
+use crate::journal::{Fingerprint, Record};
+use crate::roster::{BucketBatch, Missed, PageBatch, PublishedDelta, RangeBatch};
+use deadlines::Deadlines;
+use notes::LastSeen;
+use people::{Session, User};
+use rooms::Rooms;
 
 #[cfg(test)]
 mod tests;
 
-/// The number of the view that watches the lobby, the same in every session.
-pub const LOBBY_VIEW: ViewId = ViewId(1);
+pub use rooms::LOBBY_VIEW;
 
-/// About how many bytes of pages one session gets at a time. Half of the default outbox, so that
-/// deltas still find room beside them.
-pub const PAGE_BATCH_BYTES: usize = 32 * 1024;
+/// One connection. Unique within a process; never on the wire, where it would tell how many there were.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ConnectionId(pub u64);
 
-/// What a session wants of the registry.
+/// A sign-in, with what it may need: a session number and a token that nobody could guess.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignIn {
+    hello: Hello,
+    liveness: Liveness,
+    session: SessionId,
+    token: ResumeToken,
+    device: Fingerprint,
+    key: Option<Fingerprint>,
+    resume: Option<Fingerprint>,
+}
+
+impl SignIn {
+    /// A sign-in under this heartbeat rule. If a session begins, it gets this number and this token.
+    #[must_use]
+    pub fn new(hello: Hello, liveness: Liveness, session: SessionId, token: ResumeToken) -> Self {
+        let device = Fingerprint::of(hello.device.as_str().as_bytes());
+        let key = hello.key.map(|key| Fingerprint::of(&key.0));
+        let resume = hello.resume.as_ref().map(|resume| Fingerprint::of(&resume.token.0));
+        Self { hello, liveness, session, token, device, key, resume }
+    }
+}
+
+/// What a connection wants of the registry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
-    /// Sign in as this `Hello` says.
-    SignIn(Hello),
-    /// Show another presence.
-    SetPresence(Presence),
-    /// Watch the room of this name.
-    Watch(String),
-    /// Send pages of a view, from this page number on. Answered by [`Effect::Pages`] after the next
-    /// publication.
-    Pages(ViewId, u32),
-    /// The session is over.
-    End(CloseReason),
+    /// Sign in, or go on with a session.
+    SignIn(Box<SignIn>),
+    /// Show this from now on.
+    Choose(Choice),
+    /// Watch a room or some people.
+    Watch(WatchTarget),
+    /// Watch a view no more.
+    Unwatch(ViewId),
+    /// Be in this room.
+    Join(RoomName),
+    /// Be in this room no more.
+    Leave(RoomName),
+    /// Ask once.
+    Query(Query),
+    /// Send something of a view. Answered by a [`Delivery`] once everything before it is published.
+    Fetch(ViewId, Wish),
+    /// The connection is over; its last sign of life was then.
+    End(CloseReason, Instant),
+}
+
+/// What an outbox wants of a view.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// Pages, from this number on.
+    Pages(u32),
+    /// What came after this version; all pages where that is not known any more.
+    Since(u64),
+    /// The digests of the buckets, from this number on.
+    Buckets(u32),
+    /// The entries in these ranges.
+    Ranges(Vec<(UserId, UserId)>),
 }
 
 /// What the registry says to a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// Signed in. Observers are not listed, so others see nothing of them.
-    SignedIn {
-        /// The server's epoch.
-        epoch: Epoch,
-        /// How others see the session's user.
-        me: Option<Presence>,
-    },
-    /// The sign-in is refused and the session over.
+    /// Signed in.
+    SignedIn(Box<SignedIn>),
+    /// The sign-in is refused and the connection over.
     Refused(CloseReason, String),
     /// The command was carried out.
     Done,
-    /// The session may open this view.
+    /// The connection may open this view.
     Watching(ViewId),
+    /// The people were added to this view.
+    Added(ViewId),
+    /// The view is closed.
+    Unwatched(ViewId),
+    /// How some people are shown; how many there are; where the rest begins.
+    People(u32, Vec<Entry>, Option<UserId>),
+    /// Why someone is shown as they are. Of sessions with a connection the shell still has to fill in what it
+    /// knows of that.
+    Explanation(Box<Explanation>, Vec<Option<ConnectionId>>),
+    /// How the server is. The shell still has to fill in what it knows of the store.
+    Health(Box<Health>),
     /// The command was not carried out.
     Failed(ErrorCode, String),
+}
+
+/// A session that began or goes on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignedIn {
+    /// The session.
+    pub session: SessionId,
+    /// What resumes it; observers get none.
+    pub token: Option<ResumeToken>,
+    /// The server's epoch.
+    pub epoch: Epoch,
+    /// How others see the session's user; `None` if they do not.
+    pub me: Option<Presence>,
+    /// The session goes on.
+    pub resumed: bool,
+    /// For how long it may be resumed after its connection is lost.
+    pub resume_window: Duration,
+    /// The views that go on, with the version from which the client's copy does.
+    pub views: Vec<(ViewId, u64)>,
 }
 
 /// What others must do about a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// End another session.
-    Close(SessionId, CloseReason),
-    /// Others see this session's user like this from now on.
-    Mirror(SessionId, Option<Presence>),
-    /// Tell everyone who watches.
+    /// Tell everyone who watches this room.
     Publish(Vec<PublishedDelta>),
-    /// Send this session pages of a view.
-    Pages(SessionId, PageBatch),
+    /// Give this to one connection, in order with what is published.
+    Deliver(ConnectionId, Delivery),
+    /// Write this down.
+    Record(Record),
+}
+
+/// What one connection gets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// Steps of a list of its own.
+    Deltas(Vec<PublishedDelta>),
+    /// Pages that it asked for.
+    Pages(PageBatch),
+    /// The news that it asked for.
+    Missed(Missed),
+    /// The digests that it asked for.
+    Buckets(BucketBatch),
+    /// The ranges that it asked for.
+    Ranges(RangeBatch),
+    /// How others see its user from now on.
+    Mirror(Option<Presence>),
+    /// Its status was chosen through another connection.
+    Chosen(Choice),
+    /// The connection is over.
+    Close(CloseReason),
+}
+
+/// The knobs of a registry. Meanings and defaults: [`Config`].
+#[derive(Clone, Debug)]
+pub struct Rules {
+    /// How far publications of one list are apart at least.
+    pub tick: Duration,
+    /// How long a session without a connection counts.
+    pub grace: Duration,
+    /// How long it can be resumed.
+    pub resume_window: Duration,
+    /// Rooms at a time.
+    pub rooms_max: usize,
+    /// Users of whom it is known when they were last seen.
+    pub last_seen_max: usize,
+    /// Who may ask everything.
+    pub operator: Option<OperatorKey>,
+    /// Whether there is anyone to write records down.
+    pub journal: bool,
+}
+
+impl From<&Config> for Rules {
+    fn from(config: &Config) -> Self {
+        Self {
+            tick: config.tick,
+            grace: config.grace,
+            resume_window: config.resume_window,
+            rooms_max: config.rooms_max,
+            last_seen_max: config.last_seen_max,
+            operator: config.operator,
+            journal: config.state.is_some(),
+        }
+    }
 }
 
 /// Everyone who is signed in.
 #[derive(Debug)]
 pub struct Registry {
     epoch: Epoch,
-    tick: Duration,
-    lobby: Roster,
-    sessions: HashMap<SessionId, Signed>,
+    rules: Rules,
     users: HashMap<DisplayName, User>,
-    ids: Ids,
-    wanting_pages: Vec<(SessionId, ViewId, u32)>,
-    last_flush: Option<Instant>,
-}
-
-/// A signed-in session.
-#[derive(Debug)]
-struct Signed {
-    name: DisplayName,
-    device: DeviceId,
-    listed: bool,
-}
-
-/// A listed user.
-#[derive(Debug)]
-struct User {
-    id: UserId,
-    session: SessionId,
-    device: DeviceId,
+    sessions: HashMap<SessionId, Session>,
+    connections: HashMap<ConnectionId, SessionId>,
+    /// What resumes which session.
+    tokens: HashMap<Fingerprint, SessionId>,
+    rooms: Rooms,
+    /// Who has whom in a list: the session, the list, and the entry there.
+    watched: HashMap<DisplayName, Vec<(SessionId, ViewId, UserId)>>,
+    /// Lists with something to publish.
+    dirty_lists: Vec<(SessionId, ViewId)>,
+    /// Wishes that wait for a publication.
+    wishes: Vec<(ConnectionId, ViewId, Wish)>,
+    /// When the next publication is due.
+    flush_at: Option<Instant>,
+    deadlines: Deadlines,
+    last_seen: LastSeen,
+    divergences: u64,
 }
 
 impl Registry {
-    /// Nobody is here yet. `epoch` is random; `tick` is how far publications are apart at least.
+    /// Nobody is here yet. `epoch` is random.
     #[must_use]
-    pub fn new(epoch: Epoch, tick: Duration) -> Self {
+    pub fn new(epoch: Epoch, rules: Rules) -> Self {
+        let (rooms, last_seen) =
+            (Rooms::new(epoch, rules.rooms_max), LastSeen::new(rules.last_seen_max));
         Self {
             epoch,
-            tick,
-            lobby: Roster::new(LOBBY_VIEW, epoch),
-            sessions: HashMap::new(),
+            rules,
             users: HashMap::new(),
-            ids: Ids::default(),
-            wanting_pages: Vec::new(),
-            last_flush: None,
+            sessions: HashMap::new(),
+            connections: HashMap::new(),
+            tokens: HashMap::new(),
+            rooms,
+            watched: HashMap::new(),
+            dirty_lists: Vec::new(),
+            wishes: Vec::new(),
+            flush_at: None,
+            deadlines: Deadlines::default(),
+            last_seen,
+            divergences: 0,
         }
     }
 
-    /// Carries out one command of one session.
+    /// Carries out one command of one connection.
     pub fn apply(
         &mut self,
+        connection: ConnectionId,
+        command: Command,
+        now: Moment,
+        effects: &mut Vec<Effect>,
+    ) -> Answer {
+        match command {
+            Command::SignIn(sign_in) => self.sign_in(connection, *sign_in, now, effects),
+            Command::End(cause, heard_at) => {
+                self.connection_ended(connection, cause, heard_at, now, effects);
+                Answer::Done
+            }
+            command => match self.connections.get(&connection) {
+                Some(&session) => self.carry_out(connection, session, command, now, effects),
+                // The session was ended from elsewhere, and its connection has not heard of it yet.
+                None => failed(ErrorCode::NotListed, "this session is over"),
+            },
+        }
+    }
+
+    /// When [`Self::poll`] has something to do.
+    #[must_use]
+    pub fn next_due(&self) -> Option<Instant> {
+        self.deadlines.next().into_iter().chain(self.flush_at).min()
+    }
+
+    /// Does what is due: ends what has waited long enough, publishes what changed, and serves those who wait for that.
+    pub fn poll(&mut self, now: Moment, effects: &mut Vec<Effect>) {
+        self.run_deadlines(now, effects);
+        if self.flush_at.is_some_and(|at| at <= now.instant) {
+            self.flush(now.instant, effects);
+        }
+    }
+
+    /// How many sessions there are, observers and resumable ones included.
+    #[must_use]
+    pub fn session_count(&self) -> usize {
+        self.sessions.len()
+    }
+
+    /// Everyone who is listed in the lobby, ascending by id.
+    pub fn listed(&self) -> impl Iterator<Item = &Entry> {
+        self.rooms.lobby().entries()
+    }
+
+    /// Version, count and digest of the lobby, unpublished changes included.
+    #[must_use]
+    pub fn proof(&self) -> ViewProof {
+        self.rooms.lobby().proof()
+    }
+
+    fn carry_out(
+        &mut self,
+        connection: ConnectionId,
         session: SessionId,
         command: Command,
         now: Moment,
         effects: &mut Vec<Effect>,
     ) -> Answer {
         match command {
-            Command::SignIn(hello) => self.sign_in(session, hello, now, effects),
-            Command::SetPresence(presence) => self.set_presence(session, presence, now, effects),
-            Command::Watch(room) => Self::watch(&room),
-            Command::Pages(view, from) => self.want_pages(session, view, from),
-            Command::End(cause) => self.end(session, cause),
-        }
-    }
-
-    /// When [`Self::flush`] is due: at once after a quiet tick, else a tick after the last one;
-    /// `None` while there is nothing to tell.
-    #[must_use]
-    pub fn flush_due(&self, now: Instant) -> Option<Instant> {
-        let nothing = !self.lobby.is_dirty() && self.wanting_pages.is_empty();
-        if nothing {
-            return None;
-        }
-        Some(self.last_flush.map_or(now, |last| now.max(last + self.tick)))
-    }
-
-    /// Publishes all changes, then serves pages to those who asked for them.
-    pub fn flush(&mut self, now: Instant, effects: &mut Vec<Effect>) {
-        self.last_flush = Some(now);
-        let deltas = self.lobby.publish();
-        if !deltas.is_empty() {
-            effects.push(Effect::Publish(deltas));
-        }
-        self.ids.release();
-        for (session, _view, from) in std::mem::take(&mut self.wanting_pages) {
-            if self.sessions.contains_key(&session) {
-                let batch = self.lobby.pages(from, PAGE_BATCH_BYTES);
-                effects.push(Effect::Pages(session, batch));
+            Command::Choose(choice) => self.choose(session, choice, now, effects),
+            Command::Watch(WatchTarget::Room(room)) => self.watch_room(session, room),
+            Command::Watch(WatchTarget::People { names, view }) => {
+                self.watch_people(session, names, view, now)
             }
+            Command::Unwatch(view) => self.unwatch(session, view),
+            Command::Join(room) => self.join(session, room, now, effects),
+            Command::Leave(room) => self.leave(session, &room, now, effects),
+            Command::Query(query) => self.query(session, query, now),
+            Command::Fetch(view, wish) => self.fetch(connection, view, wish, effects),
+            Command::SignIn(_) | Command::End(..) => unreachable!("apply() carries these out"),
         }
-    }
-
-    /// How many sessions are signed in, observers included.
-    #[must_use]
-    pub fn session_count(&self) -> usize {
-        self.sessions.len()
-    }
-
-    /// Everyone who is listed, ascending by id.
-    pub fn listed(&self) -> impl Iterator<Item = &Entry> {
-        self.lobby.entries()
-    }
-
-    /// Version, count and digest of the lobby, unpublished changes included.
-    #[must_use]
-    pub fn proof(&self) -> ViewProof {
-        self.lobby.proof()
-    }
-
-    fn sign_in(
-        &mut self,
-        session: SessionId,
-        hello: Hello,
-        now: Moment,
-        effects: &mut Vec<Effect>,
-    ) -> Answer {
-        let Hello { name, device, presence, observe, .. } = hello;
-        if !observe {
-            if let Some(user) = self.users.get_mut(&name) {
-                if user.device != device {
-                    let text = format!("{name} is signed in from another device");
-                    return Answer::Refused(CloseReason::NameInUse, text);
-                }
-                let loser = std::mem::replace(&mut user.session, session);
-                self.lobby.update(user.id, presence.clone(), now.unix_ms);
-                self.sessions.remove(&loser);
-                effects.push(Effect::Close(loser, CloseReason::Replaced));
-            } else {
-                self.list(session, &name, &device, presence.clone(), now);
-            }
-        }
-        self.sessions.insert(session, Signed { name, device, listed: !observe });
-        Answer::SignedIn { epoch: self.epoch, me: (!observe).then_some(presence) }
-    }
-
-    fn list(
-        &mut self,
-        session: SessionId,
-        name: &DisplayName,
-        device: &DeviceId,
-        presence: Presence,
-        now: Moment,
-    ) {
-        let id = self.ids.take();
-        self.users.insert(name.clone(), User { id, session, device: device.clone() });
-        self.lobby.join(Entry { id, name: name.clone(), presence, since_ms: now.unix_ms });
-    }
-
-    /// An observer speaks for the user of its name where both are on the same device: that is how a
-    /// command line changes the status that a window on the same desk holds.
-    fn set_presence(
-        &mut self,
-        session: SessionId,
-        presence: Presence,
-        now: Moment,
-        effects: &mut Vec<Effect>,
-    ) -> Answer {
-        let Some(signed) = self.sessions.get(&session) else { return not_listed("this session") };
-        let user = self.users.get(&signed.name).filter(|user| user.device == signed.device);
-        let Some(user) = user else { return not_listed(signed.name.as_str()) };
-        self.lobby.update(user.id, presence.clone(), now.unix_ms);
-        effects.push(Effect::Mirror(user.session, Some(presence)));
-        Answer::Done
-    }
-
-    fn watch(room: &str) -> Answer {
-        match room {
-            LOBBY => Answer::Watching(LOBBY_VIEW),
-            _ => Answer::Failed(ErrorCode::NoSuchRoom, format!("there is no room {room:?}")),
-        }
-    }
-
-    fn want_pages(&mut self, session: SessionId, view: ViewId, from: u32) -> Answer {
-        self.wanting_pages.push((session, view, from));
-        Answer::Done
-    }
-
-    fn end(&mut self, session: SessionId, cause: CloseReason) -> Answer {
-        // A replaced session was removed when the new one took over.
-        if let Some(Signed { name, listed: true, .. }) = self.sessions.remove(&session)
-            && let Some(user) = self.users.remove(&name)
-        {
-            self.lobby.leave(user.id, cause);
-            self.ids.give_back(user.id);
-        }
-        Answer::Done
     }
 }
 
-fn not_listed(who: &str) -> Answer {
-    let text = format!("{who} is not signed in from this device");
-    Answer::Failed(ErrorCode::NotListed, text)
+fn failed(code: ErrorCode, text: impl Into<String>) -> Answer {
+    Answer::Failed(code, text.into())
 }
 
-/// Hands out small ids, so that pages stay dense.
-#[derive(Debug, Default)]
-struct Ids {
-    next: u32,
-    free: Vec<u32>,
-    /// Free, but watchers still know their last user.
-    resting: Vec<u32>,
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
 
-impl Ids {
-    fn take(&mut self) -> UserId {
-        let fresh = || {
-            let id = self.next;
-            self.next += 1;
-            id
-        };
-        UserId(self.free.pop().unwrap_or_else(fresh))
-    }
-
-    fn give_back(&mut self, id: UserId) {
-        self.resting.push(id.0);
-    }
-
-    /// Every leave has been published.
-    fn release(&mut self) {
-        self.free.append(&mut self.resting);
+/// The wall clock at another instant, by what it shows now.
+fn unix_ms_at(instant: Instant, now: Moment) -> u64 {
+    match now.instant.checked_duration_since(instant) {
+        Some(ago) => now.unix_ms.saturating_sub(millis(ago)),
+        None => now.unix_ms.saturating_add(millis(instant - now.instant)),
     }
 }

@@ -1,42 +1,52 @@
-//! Who is present in one room, and what watchers must be told about it.
+//! Who is in one list, and what watchers must be told about it.
 //!
 //! Pure: no sockets, no actors, no clock; callers pass times in. Version, count and digest change in
 //! the same step as the list. [`Roster::publish`] turns all changes since the last call into deltas
-//! in which the newest state of a user wins; [`Roster::pages`] serves the published list as frames
-//! that are encoded once and shared until an entry in them changes.
+//! in which the newest state of a user wins, and remembers them for those who come back;
+//! [`Roster::pages`] serves the published list as frames that are encoded once and shared until an
+//! entry in them changes.
 
-use std::collections::HashMap;
+mod delta;
+mod pages;
+
+use std::collections::{HashMap, VecDeque};
 
 use bytes::Bytes;
 use herenow_protocol::digest::EntryHasher;
-use herenow_protocol::limits::SERVER_FRAME_BYTES_MAX;
 use herenow_protocol::{
-    Change, CloseReason, Digest, Entry, Epoch, Presence, ServerMessage, UserId, ViewId, ViewProof,
+    CloseReason, Digest, DisplayName, Entry, Epoch, Shown, UserId, ViewId, ViewProof,
 };
+
+use delta::DeltaBuilder;
+pub use pages::{BucketBatch, PageBatch, RangeBatch};
 
 #[cfg(test)]
 mod tests;
 
-/// Ids covered by one page. Common entries of 30 bytes make pages of 4 KiB, small enough to be
-/// encoded again after a change, large enough that 10,000 users need only 79 of them.
+/// Ids covered by one page, and by one bucket of a repair. Common entries of 40 bytes make pages of 5 KiB,
+/// small enough to be encoded again after a change, large enough that 10,000 users need only 79 of them.
 pub const PAGE_IDS: u32 = 128;
 
 /// What a frame spends around its entries or changes, in bytes, rounded up.
 const FRAME_OVERHEAD: usize = 64;
 
-/// What an entry or a change takes besides its name and text, in bytes, rounded up.
-const ENTRY_OVERHEAD: usize = 32;
+/// What an entry or a change takes besides its texts, in bytes, rounded up.
+const ENTRY_OVERHEAD: usize = 48;
 
-/// The listed users of one room.
+/// The users of one list.
 #[derive(Debug)]
 pub struct Roster {
     view: ViewId,
     hasher: EntryHasher,
     slots: Vec<Option<Slot>>,
+    ids: Ids,
     current: ViewProof,
     published: ViewProof,
     unpublished: HashMap<UserId, Unpublished>,
     pages: Vec<Option<Vec<Bytes>>>,
+    /// What the entries of each page add up to.
+    buckets: Vec<Digest>,
+    log: Log,
 }
 
 #[derive(Debug)]
@@ -69,54 +79,55 @@ pub struct PublishedDelta {
     pub frame: Bytes,
 }
 
-/// Some pages of the published list.
+/// The deltas that take a copy from an older version to the published one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PageBatch {
-    /// The view that they are of.
+pub struct Missed {
+    /// The view that they change.
     pub view: ViewId,
-    /// The number of the first page in here.
-    pub from: u32,
-    /// The number of the page that follows, `None` if these were the last.
-    pub next: Option<u32>,
-    /// The version of the list that they were taken from.
+    /// The version that they begin at.
+    pub from: u64,
+    /// What the copy must be like afterwards.
     pub proof: ViewProof,
-    /// The encoded pages.
+    /// The encoded deltas, in order; none if nothing was missed.
     pub frames: Vec<Bytes>,
 }
 
 impl Roster {
-    /// An empty room whose watchers know it as `view`.
+    /// An empty list whose watchers know it as `view`, and that remembers about `log_bytes` of its deltas.
     #[must_use]
-    pub fn new(view: ViewId, epoch: Epoch) -> Self {
+    pub fn new(view: ViewId, epoch: Epoch, log_bytes: usize) -> Self {
         Self {
             view,
             hasher: EntryHasher::new(epoch),
             slots: Vec::new(),
+            ids: Ids::default(),
             current: ViewProof::default(),
             published: ViewProof::default(),
             unpublished: HashMap::new(),
             pages: Vec::new(),
+            buckets: Vec::new(),
+            log: Log { deltas: VecDeque::new(), bytes: 0, bytes_max: log_bytes },
         }
     }
 
-    /// Lists a user.
-    ///
-    /// # Panics
-    /// If the id is listed, or was until the last [`Self::publish`]: watchers would take the newcomer
-    /// for whoever had it. Whoever hands out ids keeps to that.
-    pub fn join(&mut self, entry: Entry) {
-        let id = entry.id;
-        assert!(self.get(id).is_none(), "user {id:?} is listed already");
-        let known = self.unpublished.get(&id).is_some_and(|change| change.before.is_some());
-        assert!(!known, "user {id:?} is still listed for watchers");
-        self.replace(id, Some(entry), None);
+    /// The number under which watchers know this list.
+    #[must_use]
+    pub fn view(&self) -> ViewId {
+        self.view
     }
 
-    /// Shows a listed user with another presence. Nothing happens if it is the same, or nobody.
-    pub fn update(&mut self, id: UserId, presence: Presence, since_ms: u64) {
+    /// Lists a user, under an id that no watcher knows any more.
+    pub fn join(&mut self, name: DisplayName, shown: Shown) -> UserId {
+        let id = self.ids.take();
+        self.replace(id, Some(Entry { id, name, shown }), None);
+        id
+    }
+
+    /// Shows a listed user differently. Nothing happens if it is the same, or nobody.
+    pub fn update(&mut self, id: UserId, shown: &Shown) {
         let Some(old) = self.get(id) else { return };
-        if old.presence != presence {
-            let entry = Entry { presence, since_ms, ..old.clone() };
+        if old.shown != *shown {
+            let entry = Entry { id, name: old.name.clone(), shown: shown.clone() };
             self.replace(id, Some(entry), None);
         }
     }
@@ -125,6 +136,7 @@ impl Roster {
     pub fn leave(&mut self, id: UserId, cause: CloseReason) -> Option<Entry> {
         let entry = self.get(id)?.clone();
         self.replace(id, None, Some(cause));
+        self.ids.give_back(id);
         Some(entry)
     }
 
@@ -134,9 +146,15 @@ impl Roster {
         self.slots.get(id.0 as usize)?.as_ref().map(|slot| &slot.entry)
     }
 
+    /// Every entry from an id on, ascending.
+    pub fn entries_from(&self, id: UserId) -> impl Iterator<Item = &Entry> {
+        let from = self.slots.len().min(id.0 as usize);
+        self.slots[from..].iter().flatten().map(|slot| &slot.entry)
+    }
+
     /// Every entry, ascending by id.
     pub fn entries(&self) -> impl Iterator<Item = &Entry> {
-        self.slots.iter().flatten().map(|slot| &slot.entry)
+        self.entries_from(UserId(0))
     }
 
     /// Version, count and digest, changes that nobody was told yet included.
@@ -159,7 +177,7 @@ impl Roster {
         let mut delta = DeltaBuilder::new(self.view, self.published);
         for (id, unpublished) in changed {
             let after = self.slots.get(id.0 as usize).and_then(Option::as_ref);
-            if delta.bytes + after.map_or(0, |slot| weight(&slot.entry)) > SERVER_FRAME_BYTES_MAX {
+            if !delta.has_room_for(after) {
                 deltas.push(delta.finish());
                 delta = DeltaBuilder::new(self.view, deltas[deltas.len() - 1].proof);
             }
@@ -171,85 +189,49 @@ impl Roster {
             deltas.push(delta.finish());
         }
         self.published = self.current;
+        self.ids.release();
         debug_assert_eq!(deltas.last().map_or(self.current, |last| last.proof), self.current);
+        deltas.iter().for_each(|delta| self.log.push(delta));
         deltas
     }
 
-    /// Pages of the list from page number `from` on, about `bytes` of them and at least one.
-    ///
-    /// # Panics
-    /// If there is something unpublished: a page would be ahead of the deltas.
-    pub fn pages(&mut self, from: u32, bytes: usize) -> PageBatch {
-        assert!(!self.is_dirty(), "pages are taken from the published list");
-        let count = u32::try_from(self.slots.len().div_ceil(PAGE_IDS as usize))
-            .expect("ids are 32 bits, so their pages are fewer");
-        let (mut frames, mut taken, mut page) = (Vec::new(), 0, from);
-        while page < count && taken < bytes {
-            let cached = self.page(page);
-            taken += cached.iter().map(Bytes::len).sum::<usize>();
-            frames.extend_from_slice(cached);
-            page += 1;
-        }
-        let next = (page < count).then_some(page);
-        if next.is_none() {
-            let first = UserId(count * PAGE_IDS);
-            frames.push(page_frame(self.view, first, UserId(u32::MAX), Vec::new()));
-        }
-        PageBatch { view: self.view, from, next, proof: self.published, frames }
+    /// What a copy of an older version lacks, `None` if that is not remembered or takes more than `bytes`.
+    #[must_use]
+    pub fn missed(&self, from: u64, bytes: usize) -> Option<Missed> {
+        let frames = match from == self.published.version {
+            true => Vec::new(),
+            false => self.log.since(from)?,
+        };
+        let size: usize = frames.iter().map(Bytes::len).sum();
+        (size <= bytes).then_some(Missed {
+            view: self.view,
+            from,
+            proof: self.published,
+            frames,
+        })
     }
 
     fn replace(&mut self, id: UserId, entry: Option<Entry>, cause: Option<CloseReason>) {
         let index = id.0 as usize;
+        let page = index / PAGE_IDS as usize;
         if self.slots.len() <= index {
             self.slots.resize_with(index + 1, || None);
-            self.pages.resize(self.slots.len().div_ceil(PAGE_IDS as usize), None);
+            self.pages.resize(page + 1, None);
+            self.buckets.resize(page + 1, Digest::default());
         }
         let slot = entry.map(|entry| Slot { hash: self.hasher.hash(&entry), entry });
         let gained = slot.as_ref().map(|slot| slot.hash);
         let lost = std::mem::replace(&mut self.slots[index], slot).map(|slot| slot.hash);
-        self.pages[index / PAGE_IDS as usize] = None;
+        self.pages[page] = None;
         self.current.version += 1;
         count_change(&mut self.current, lost, gained);
+        lost.into_iter().for_each(|hash| self.buckets[page].remove(hash));
+        gained.into_iter().for_each(|hash| self.buckets[page].add(hash));
         let version = self.current.version;
         let change = self.unpublished.entry(id);
         let change = change.or_insert(Unpublished { before: lost, version, cause });
         (change.version, change.cause) = (version, cause);
     }
-
-    fn page(&mut self, page: u32) -> &[Bytes] {
-        let Self { view, slots, pages, .. } = self;
-        pages[page as usize].get_or_insert_with(|| {
-            let first = page * PAGE_IDS;
-            let end = slots.len().min((first + PAGE_IDS) as usize);
-            encode_page(*view, first, first + (PAGE_IDS - 1), &slots[first as usize..end])
-        })
-    }
-}
-
-/// Encodes the entries of one range of ids, as several frames where one cannot hold them.
-fn encode_page(view: ViewId, first: u32, last: u32, slots: &[Option<Slot>]) -> Vec<Bytes> {
-    let (mut frames, mut entries) = (Vec::new(), Vec::new());
-    let (mut first, mut bytes) = (UserId(first), FRAME_OVERHEAD);
-    for Slot { entry, .. } in slots.iter().flatten() {
-        if bytes + weight(entry) > SERVER_FRAME_BYTES_MAX {
-            let before = UserId(entry.id.0 - 1);
-            frames.push(page_frame(view, first, before, std::mem::take(&mut entries)));
-            (first, bytes) = (entry.id, FRAME_OVERHEAD);
-        }
-        bytes += weight(entry);
-        entries.push(entry.clone());
-    }
-    frames.push(page_frame(view, first, UserId(last), entries));
-    frames
-}
-
-fn page_frame(view: ViewId, first: UserId, last: UserId, entries: Vec<Entry>) -> Bytes {
-    ServerMessage::SnapshotPage { view, first, last, entries }.encode()
-}
-
-/// What an entry takes on the wire at most, in bytes.
-fn weight(entry: &Entry) -> usize {
-    ENTRY_OVERHEAD + entry.name.as_str().len() + entry.presence.text.as_str().len()
 }
 
 fn count_change(proof: &mut ViewProof, lost: Option<Digest>, gained: Option<Digest>) {
@@ -263,48 +245,66 @@ fn count_change(proof: &mut ViewProof, lost: Option<Digest>, gained: Option<Dige
     }
 }
 
-/// Collects changes for one delta and keeps track of what a view is like after them.
-struct DeltaBuilder {
-    view: ViewId,
-    from: u64,
-    proof: ViewProof,
-    changes: Vec<Change>,
-    bytes: usize,
+/// What an entry takes on the wire at most, in bytes.
+#[must_use]
+pub fn weight(entry: &Entry) -> usize {
+    let Shown { presence, devices, metadata, .. } = &entry.shown;
+    let devices: usize = devices.as_slice().iter().map(|label| 2 + label.as_str().len()).sum();
+    let texts = entry.name.as_str().len() + presence.text.as_str().len();
+    ENTRY_OVERHEAD + texts + devices + metadata.encoded_len()
 }
 
-impl DeltaBuilder {
-    fn new(view: ViewId, before: ViewProof) -> Self {
-        Self {
-            view,
-            from: before.version,
-            proof: before,
-            changes: Vec::new(),
-            bytes: FRAME_OVERHEAD,
+/// The newest deltas of a list, up to some bytes.
+#[derive(Debug)]
+struct Log {
+    deltas: VecDeque<(u64, Bytes)>,
+    bytes: usize,
+    bytes_max: usize,
+}
+
+impl Log {
+    fn push(&mut self, delta: &PublishedDelta) {
+        self.bytes += delta.frame.len();
+        self.deltas.push_back((delta.from, delta.frame.clone()));
+        while self.bytes > self.bytes_max
+            && let Some((_, frame)) = self.deltas.pop_front()
+        {
+            self.bytes -= frame.len();
         }
     }
 
-    fn add(&mut self, id: UserId, unpublished: &Unpublished, after: Option<&Slot>) {
-        self.proof.version = unpublished.version;
-        count_change(&mut self.proof, unpublished.before, after.map(|slot| slot.hash));
-        let change = match (unpublished.before, after) {
-            (None, None) => return,
-            (None, Some(slot)) => Change::Joined(slot.entry.clone()),
-            (Some(_), Some(Slot { entry, .. })) => {
-                let (presence, since_ms) = (entry.presence.clone(), entry.since_ms);
-                Change::Updated { id, presence, since_ms }
-            }
-            (Some(_), None) => {
-                let cause = unpublished.cause.expect("a leave records its cause");
-                Change::Left { id, cause }
-            }
+    /// The deltas from this version on.
+    fn since(&self, version: u64) -> Option<Vec<Bytes>> {
+        let at = self.deltas.binary_search_by_key(&version, |(from, _)| *from).ok()?;
+        Some(self.deltas.range(at..).map(|(_, frame)| frame.clone()).collect())
+    }
+}
+
+/// Hands out small ids, so that pages stay dense.
+#[derive(Debug, Default)]
+struct Ids {
+    next: u32,
+    free: Vec<u32>,
+    /// Free, but watchers still know their last user.
+    resting: Vec<u32>,
+}
+
+impl Ids {
+    fn take(&mut self) -> UserId {
+        let fresh = || {
+            let id = self.next;
+            self.next += 1;
+            id
         };
-        self.bytes += after.map_or(ENTRY_OVERHEAD, |slot| weight(&slot.entry));
-        self.changes.push(change);
+        UserId(self.free.pop().unwrap_or_else(fresh))
     }
 
-    fn finish(self) -> PublishedDelta {
-        let Self { view, from, proof, changes, .. } = self;
-        let frame = ServerMessage::Delta { view, from, proof, changes }.encode();
-        PublishedDelta { view, from, proof, frame }
+    fn give_back(&mut self, id: UserId) {
+        self.resting.push(id.0);
+    }
+
+    /// Every leave has been published.
+    fn release(&mut self) {
+        self.free.append(&mut self.resting);
     }
 }

@@ -10,12 +10,12 @@ use std::time::{Duration, Instant};
 use herenow_protocol::limits::{CLIENT_FRAME_BYTES_MAX, HELLO_BYTES_MAX, VERSION};
 use herenow_protocol::message::{BadHello, Incoming};
 use herenow_protocol::{
-    ClientMessage, CloseReason, DecodeError, ErrorCode, Hello, ServerMessage, SessionId, ViewId,
-    Violation, Welcome,
+    ClientMessage, CloseReason, DecodeError, ErrorCode, Hello, Presence, ResumeToken, ServerMessage,
+    SessionId, UserId, ViewId, Violation, Welcome,
 };
 
 use crate::config::{Config, Liveness};
-use crate::registry::{Answer, Command};
+use crate::registry::{Answer, Command, SignIn, SignedIn};
 
 #[cfg(test)]
 mod tests;
@@ -26,7 +26,6 @@ const SERVER: &str = concat!("herenow ", env!("CARGO_PKG_VERSION"));
 /// One connection, from accept to its end.
 #[derive(Debug)]
 pub struct Session {
-    id: SessionId,
     state: State,
     liveness: Liveness,
     /// The newest sign of life.
@@ -35,10 +34,19 @@ pub struct Session {
     next_check: Instant,
 }
 
+/// What a session gets if one begins: random, so that nobody can guess it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Credentials {
+    /// The session's number; below 2^53.
+    pub session: SessionId,
+    /// What resumes it.
+    pub token: ResumeToken,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     /// Waiting for `Hello` until the deadline.
-    AwaitingHello { deadline: Instant },
+    AwaitingHello { deadline: Instant, credentials: Credentials },
     /// The registry has the sign-in.
     SigningIn,
     /// Signed in.
@@ -60,11 +68,17 @@ pub enum Effect {
     /// Answer heartbeat `n` with what the views are like at this place of the stream.
     Ack(u64),
     /// Signed in under this rule: beat and tune the socket accordingly. Others see `me`.
-    SignedIn(Liveness, Option<herenow_protocol::Presence>),
+    SignedIn(Liveness, Option<Presence>),
+    /// The last round trip that the client measured, in microseconds.
+    RoundTrip(u64),
     /// Open this view, from its first page on.
     Open(ViewId),
-    /// Close this view, then answer the request.
-    Shut(u32, ViewId),
+    /// Go on with this view; the client's copy has this version.
+    GoOn(ViewId, u64),
+    /// Close this view.
+    Shut(ViewId),
+    /// Send what repairs this view, and answer the request. No ranges: the digests of the buckets.
+    Repair(u32, ViewId, Vec<(UserId, UserId)>),
     /// Say this goodbye and end the connection; tell the registry if it knows the session.
     Close(CloseReason, String),
 }
@@ -81,21 +95,26 @@ pub struct Outflow {
 impl Session {
     /// A connection accepted at `now`.
     #[must_use]
-    pub fn new(id: SessionId, config: &Config, now: Instant) -> Self {
+    pub fn new(credentials: Credentials, config: &Config, now: Instant) -> Self {
         let deadline = now + config.sign_in_deadline;
         Self {
-            id,
-            state: State::AwaitingHello { deadline },
+            state: State::AwaitingHello { deadline, credentials },
             liveness: config.liveness(None),
             heard_at: now,
             next_check: deadline,
         }
     }
 
-    /// This session's number.
+    /// The newest sign of life.
     #[must_use]
-    pub fn id(&self) -> SessionId {
-        self.id
+    pub fn heard_at(&self) -> Instant {
+        self.heard_at
+    }
+
+    /// The agreed heartbeat rule.
+    #[must_use]
+    pub fn liveness(&self) -> Liveness {
+        self.liveness
     }
 
     /// Bytes that the next frame may have.
@@ -163,13 +182,14 @@ impl Session {
     ) -> Option<Instant> {
         let stalled = now > self.next_check + self.liveness.stall();
         match self.state {
-            State::AwaitingHello { deadline } if now >= deadline && !stalled => {
+            State::AwaitingHello { deadline, .. } if now >= deadline && !stalled => {
                 let text = "no complete Hello in time".to_owned();
                 self.close(CloseReason::SignInTimeout, text, effects);
             }
             // Forgiven, not forgotten: nobody checks again unless a deadline lies ahead.
-            State::AwaitingHello { deadline } if now >= deadline => {
-                self.state = State::AwaitingHello { deadline: now + config.sign_in_deadline };
+            State::AwaitingHello { deadline, credentials } if now >= deadline => {
+                let deadline = now + config.sign_in_deadline;
+                self.state = State::AwaitingHello { deadline, credentials };
             }
             State::SignedIn { .. } => self.check_silence(outflow, stalled, config, now, effects),
             _ => {}
@@ -184,8 +204,11 @@ impl Session {
 
     fn dispatch(&mut self, incoming: Incoming, config: &Config, effects: &mut Vec<Effect>) {
         match (self.state, incoming) {
-            (State::AwaitingHello { .. }, Incoming::Message(ClientMessage::Hello(hello))) => {
-                self.hello(hello, config, effects);
+            (
+                State::AwaitingHello { credentials, .. },
+                Incoming::Message(ClientMessage::Hello(hello)),
+            ) => {
+                self.hello(hello, credentials, config, effects);
             }
             (State::AwaitingHello { .. }, Incoming::BadHello(error)) => {
                 self.refuse(&error, effects)
@@ -202,10 +225,17 @@ impl Session {
         }
     }
 
-    fn hello(&mut self, hello: Hello, config: &Config, effects: &mut Vec<Effect>) {
+    fn hello(
+        &mut self,
+        hello: Hello,
+        Credentials { session, token }: Credentials,
+        config: &Config,
+        effects: &mut Vec<Effect>,
+    ) {
         self.liveness = config.liveness(hello.heartbeat);
         self.state = State::SigningIn;
-        effects.push(Effect::Ask(Command::SignIn(hello)));
+        let sign_in = SignIn::new(hello, self.liveness, session, token);
+        effects.push(Effect::Ask(Command::SignIn(Box::new(sign_in))));
     }
 
     fn refuse(&mut self, error: &BadHello, effects: &mut Vec<Effect>) {
@@ -218,14 +248,33 @@ impl Session {
 
     fn message(&mut self, message: ClientMessage, effects: &mut Vec<Effect>) {
         match message {
-            ClientMessage::Heartbeat { n } => effects.push(Effect::Ack(n)),
-            ClientMessage::SetStatus { request, presence } => {
-                self.ask(request, Command::SetPresence(presence), effects);
+            ClientMessage::Heartbeat { n, round_trip_us } => {
+                if round_trip_us > 0 {
+                    effects.push(Effect::RoundTrip(round_trip_us));
+                }
+                effects.push(Effect::Ack(n));
             }
-            ClientMessage::Watch { request, room } => {
-                self.ask(request, Command::Watch(room), effects);
+            ClientMessage::SetStatus { request, choice } => {
+                self.ask(request, Command::Choose(choice), effects);
             }
-            ClientMessage::Unwatch { request, view } => effects.push(Effect::Shut(request, view)),
+            ClientMessage::Watch { request, target } => {
+                self.ask(request, Command::Watch(target), effects);
+            }
+            ClientMessage::Unwatch { request, view } => {
+                self.ask(request, Command::Unwatch(view), effects);
+            }
+            ClientMessage::Join { request, room } => {
+                self.ask(request, Command::Join(room), effects);
+            }
+            ClientMessage::Leave { request, room } => {
+                self.ask(request, Command::Leave(room), effects);
+            }
+            ClientMessage::Query { request, query } => {
+                self.ask(request, Command::Query(query), effects);
+            }
+            ClientMessage::Repair { request, view, ranges } => {
+                effects.push(Effect::Repair(request, view, ranges));
+            }
             ClientMessage::Goodbye { reason } => self.close(reason, String::new(), effects),
             ClientMessage::Hello(_) => self.unexpected(effects),
         }
@@ -243,27 +292,33 @@ impl Session {
 
     fn signed_in(&mut self, answer: Answer, now: Instant, effects: &mut Vec<Effect>) {
         match answer {
-            Answer::SignedIn { epoch, me } => {
+            Answer::SignedIn(signed_in) => {
                 self.heard_at = now;
-                effects.push(Effect::SignedIn(self.liveness, me));
-                effects.push(Effect::Send(self.welcome(epoch)));
+                effects.push(Effect::SignedIn(self.liveness, signed_in.me.clone()));
+                effects.push(Effect::Send(self.welcome(&signed_in)));
+                let views = signed_in.views.into_iter();
+                effects.extend(views.map(|(view, version)| Effect::GoOn(view, version)));
             }
             Answer::Refused(reason, text) => self.close(reason, text, effects),
             answer => unreachable!("a sign-in is answered with yes or no, not {answer:?}"),
         }
     }
 
-    fn welcome(&self, epoch: herenow_protocol::Epoch) -> ServerMessage {
+    fn welcome(&self, signed_in: &SignedIn) -> ServerMessage {
         let Liveness { interval, misses } = self.liveness;
         ServerMessage::Welcome(Welcome {
             version: VERSION,
-            session: self.id,
+            session: signed_in.session,
             heartbeat_ms: millis(interval),
             misses,
             detection_bound_ms: millis(self.liveness.detection_bound()),
-            epoch,
+            epoch: signed_in.epoch,
             frame_bytes_max: CLIENT_FRAME_BYTES_MAX as u64,
             server: SERVER.to_owned(),
+            token: signed_in.token,
+            resumed: signed_in.resumed,
+            resume_window_ms: millis(signed_in.resume_window),
+            views: signed_in.views.iter().map(|(view, _)| *view).collect(),
         })
     }
 
@@ -302,7 +357,7 @@ impl Session {
     fn schedule(&mut self, now: Instant) -> Option<Instant> {
         let regular = now + self.liveness.interval;
         let decisive = match self.state {
-            State::AwaitingHello { deadline } => Some(deadline),
+            State::AwaitingHello { deadline, .. } => Some(deadline),
             State::SignedIn { .. } => Some(self.heard_at + self.liveness.silence_max()),
             State::SigningIn | State::Ended => None,
         };
@@ -333,15 +388,16 @@ pub fn goodbye(reason: CloseReason, text: String, come_back_after: Duration) -> 
             | R::ServerShutdown
             | R::ServerFull
             | R::InternalError
+            | R::ServerCrash
     );
     let come_back_after_ms = if reconnect { millis(come_back_after) } else { 0 };
     ServerMessage::Goodbye { reason, reconnect, come_back_after_ms, text }
 }
 
-/// The answer to an `Unwatch`, once it is known whether the view was open.
+/// The answer to a `Repair`, once it is known whether the view is open.
 #[must_use]
-pub fn unwatch_answer(request: u32, was_open: bool) -> ServerMessage {
-    if was_open {
+pub fn repair_answer(request: u32, is_open: bool) -> ServerMessage {
+    if is_open {
         return ServerMessage::Result { request, view: None };
     }
     let (code, text) = (ErrorCode::NoSuchView, "there is no such view".to_owned());
@@ -354,6 +410,21 @@ fn answer_request(Request(request): Request, answer: Answer, effects: &mut Vec<E
         Answer::Watching(view) => {
             effects.push(done(request, Some(view)));
             effects.push(Effect::Open(view));
+        }
+        Answer::Added(view) => effects.push(done(request, Some(view))),
+        Answer::Unwatched(view) => {
+            effects.push(Effect::Shut(view));
+            effects.push(done(request, None));
+        }
+        Answer::People(count, entries, next) => {
+            effects.push(Effect::Send(ServerMessage::People { request, count, entries, next }));
+        }
+        Answer::Explanation(explanation, _) => {
+            let explanation = *explanation;
+            effects.push(Effect::Send(ServerMessage::Explanation { request, explanation }));
+        }
+        Answer::Health(health) => {
+            effects.push(Effect::Send(ServerMessage::Health { request, health: *health }));
         }
         Answer::Failed(code, text) => effects.push(failed(request, code, text)),
         answer => unreachable!("a request is done or failed, not {answer:?}"),

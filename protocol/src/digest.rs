@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use blake2::Blake2bMac;
+use blake2::{Blake2b, Blake2bMac};
 use blake2::digest::consts::U16;
 use blake2::digest::{FixedOutput, KeyInit, Update};
 
@@ -70,6 +70,14 @@ impl EntryHasher {
         mac.update(&encoded);
         Digest::from_bytes(mac.finalize_fixed().into())
     }
+}
+
+/// A hash without a key, for secrets that must be recognised and not kept: BLAKE2b-128.
+#[must_use]
+pub fn fingerprint(secret: &[u8]) -> [u8; 16] {
+    let mut hash = Blake2b::<U16>::default();
+    hash.update(secret);
+    hash.finalize_fixed().into()
 }
 
 impl fmt::Debug for EntryHasher {

@@ -4,8 +4,8 @@
 //!
 //! 1. Bytes leave in the order in which they were pushed, and no frame is ever cut.
 //! 2. News of a view never takes the outbox over its bound: beyond it the view is marked *behind*,
-//!    its deltas are dropped, and when the socket drains it gets a fresh snapshot. Presence is state,
-//!    so the reader converges to the newest list at its own pace.
+//!    its deltas are dropped, and when the socket drains it gets what it missed, or a fresh snapshot. Presence
+//!    is state, so the reader converges to the newest list at its own pace.
 //! 3. Answers may pass the bound by [`REPLY_RESERVE`]; beyond that, or beyond [`FRAMES_MAX`],
 //!    [`Outbox::is_full`] tells the session to read no further, so a peer that asks and never reads
 //!    stops itself.
@@ -20,9 +20,10 @@ use std::task::Poll;
 use std::time::Instant;
 
 use bytes::{Buf, Bytes};
-use herenow_protocol::{CloseReason, Presence, ServerMessage, ViewId, ViewProof};
+use herenow_protocol::{CloseReason, Presence, ServerMessage, UserId, ViewId, ViewProof};
 
-use crate::roster::{PageBatch, PublishedDelta};
+use crate::registry::Wish;
+use crate::roster::{BucketBatch, Missed, PageBatch, PublishedDelta, RangeBatch};
 use crate::session::Outflow;
 
 #[cfg(test)]
@@ -48,6 +49,8 @@ pub struct Outbox {
     front_begun: bool,
     bytes_max: usize,
     blocked_since: Option<Instant>,
+    /// When the socket last took bytes.
+    sent_at: Option<Instant>,
     /// How others see this session's user.
     me: Option<Presence>,
     views: Vec<OpenView>,
@@ -58,15 +61,26 @@ pub struct Outbox {
 struct OpenView {
     id: ViewId,
     state: ViewState,
-    /// Pages were asked for and are not here yet.
+    /// What the client asked for to repair its copy.
+    repair: Option<Repair>,
+    /// Something was asked for and is not here yet.
     asked: bool,
+}
+
+/// What is still to be sent for a repair.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Repair {
+    /// The digests from this bucket on.
+    Buckets(u32),
+    /// These ranges, then the end of the snapshot.
+    Ranges(Vec<(UserId, UserId)>),
 }
 
 /// Where a view stands at the end of the outbox.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum ViewState {
-    /// It needs a snapshot from the first page on; deltas are dropped.
-    Behind,
+    /// It needs what came after this version, or a snapshot from the first page on; deltas are dropped.
+    Behind { version: Option<u64> },
     /// Pages before `next` are on their way; deltas follow them.
     Paging { next: u32, proof: ViewProof },
     /// It has every delta up to here.
@@ -83,6 +97,7 @@ impl Outbox {
             front_begun: false,
             bytes_max,
             blocked_since: None,
+            sent_at: None,
             me: None,
             views: Vec::new(),
             ending: None,
@@ -106,7 +121,7 @@ impl Outbox {
     pub fn push_ack(&mut self, n: u64) {
         let proof = |view: &OpenView| match view.state {
             ViewState::Live { proof } => Some((view.id, proof)),
-            ViewState::Behind | ViewState::Paging { .. } => None,
+            ViewState::Behind { .. } | ViewState::Paging { .. } => None,
         };
         let views = self.views.iter().filter_map(proof).collect();
         self.push(ServerMessage::HeartbeatAck { n, me: self.me.clone(), views }.encode());
@@ -114,10 +129,33 @@ impl Outbox {
 
     /// Opens a view, or starts its snapshot anew.
     pub fn open(&mut self, id: ViewId) {
+        self.open_at(id, None);
+    }
+
+    /// Goes on with a view of which the client has a copy of this version.
+    pub fn go_on(&mut self, id: ViewId, version: u64) {
+        self.open_at(id, Some(version));
+    }
+
+    fn open_at(&mut self, id: ViewId, version: Option<u64>) {
+        let state = ViewState::Behind { version };
         match self.view(id) {
-            Some(view) => view.state = ViewState::Behind,
-            None => self.views.push(OpenView { id, state: ViewState::Behind, asked: false }),
+            Some(view) => (view.state, view.repair) = (state, None),
+            None => self.views.push(OpenView { id, state, repair: None, asked: false }),
         }
+    }
+
+    /// The client's copy of a view is wrong: sends the digests of its buckets, or the entries in some ranges. Returns
+    /// whether the view is open. One that is not live gets a snapshot anyway.
+    pub fn repair(&mut self, id: ViewId, ranges: Vec<(UserId, UserId)>) -> bool {
+        let Some(view) = self.view(id) else { return false };
+        if let ViewState::Live { .. } = view.state {
+            view.repair = Some(match ranges.is_empty() {
+                true => Repair::Buckets(0),
+                false => Repair::Ranges(ranges),
+            });
+        }
+        true
     }
 
     /// Closes a view. Returns whether it was open.
@@ -141,7 +179,7 @@ impl Outbox {
             return;
         };
         if !fits || proof.version != delta.from {
-            view.state = ViewState::Behind;
+            view.fall_behind();
             return;
         }
         *proof = delta.proof;
@@ -155,7 +193,7 @@ impl Outbox {
             return;
         }
         if !view.continues_with(&batch) {
-            view.state = ViewState::Behind;
+            view.fall_behind();
             return;
         }
         let (id, proof) = (batch.view, batch.proof);
@@ -169,22 +207,68 @@ impl Outbox {
         }
     }
 
-    /// Whether [`Self::wants_pages`] would ask for some.
+    /// Queues what a copy missed, and the proof that it must have then.
+    pub fn deliver_missed(&mut self, missed: Missed) {
+        let Some(view) = self.view(missed.view) else { return };
+        let expected = ViewState::Behind { version: Some(missed.from) };
+        if !std::mem::take(&mut view.asked) || view.state != expected {
+            return;
+        }
+        let (id, proof) = (missed.view, missed.proof);
+        view.state = ViewState::Live { proof };
+        missed.frames.into_iter().for_each(|frame| self.push(frame));
+        self.push(ServerMessage::SnapshotEnd { view: id, proof }.encode());
+    }
+
+    /// Queues digests of buckets. They hold at the version of the deltas before them, or not at all.
+    pub fn deliver_buckets(&mut self, batch: BucketBatch) {
+        let Some(view) = self.view(batch.view) else { return };
+        if std::mem::take(&mut view.asked) && view.is_repaired_at(batch.proof) {
+            view.repair = batch.next.map(Repair::Buckets);
+            self.push(batch.frame);
+        }
+    }
+
+    /// Queues the entries of ranges, and the end of the snapshot after the last of them.
+    pub fn deliver_ranges(&mut self, batch: RangeBatch) {
+        let Some(view) = self.view(batch.view) else { return };
+        if !std::mem::take(&mut view.asked) || !view.is_repaired_at(batch.proof) {
+            return;
+        }
+        let (id, proof, ends) = (batch.view, batch.proof, batch.rest.is_empty());
+        view.repair = (!ends).then_some(Repair::Ranges(batch.rest));
+        batch.frames.into_iter().for_each(|frame| self.push(frame));
+        if ends {
+            self.push(ServerMessage::SnapshotEnd { view: id, proof }.encode());
+        }
+    }
+
+    /// The views that are open.
+    pub fn views(&self) -> impl Iterator<Item = ViewId> {
+        self.views.iter().map(|view| view.id)
+    }
+
+    /// When the socket last took bytes.
+    #[must_use]
+    pub fn sent_at(&self) -> Option<Instant> {
+        self.sent_at
+    }
+
+    /// Whether [`Self::next_wish`] would find one.
     #[must_use]
     pub fn has_wish(&self) -> bool {
         let room = self.queued_bytes <= self.bytes_max / LOW_WATER_DIVISOR;
         room && self.ending.is_none() && self.views.iter().any(OpenView::has_wish)
     }
 
-    /// A view and the number of the page to ask the registry for, once per batch and only when there
-    /// is room for it.
-    pub fn wants_pages(&mut self) -> Option<(ViewId, u32)> {
+    /// A view and what to ask the registry for, once per batch and only when there is room for it.
+    pub fn next_wish(&mut self) -> Option<(ViewId, Wish)> {
         if !self.has_wish() {
             return None;
         }
         let view = self.views.iter_mut().find(|view| view.has_wish())?;
         view.asked = true;
-        view.missing().map(|page| (view.id, page))
+        view.wish().map(|wish| (view.id, wish))
     }
 
     /// Says goodbye: what was not begun is dropped, so that the goodbye leaves next.
@@ -248,6 +332,7 @@ impl Outbox {
                     front.advance(n);
                     self.queued_bytes -= n;
                     self.blocked_since = None;
+                    self.sent_at = Some(now);
                     self.front_begun = !front.is_empty();
                 }
             }
@@ -264,26 +349,46 @@ impl Outbox {
 }
 
 impl OpenView {
-    /// The page that its snapshot needs next.
-    fn missing(&self) -> Option<u32> {
-        match self.state {
-            ViewState::Behind => Some(0),
-            ViewState::Paging { next, .. } => Some(next),
-            ViewState::Live { .. } => None,
+    /// What it needs next.
+    fn wish(&self) -> Option<Wish> {
+        match (&self.state, &self.repair) {
+            (ViewState::Behind { version: Some(version) }, _) => Some(Wish::Since(*version)),
+            (ViewState::Behind { version: None }, _) => Some(Wish::Pages(0)),
+            (ViewState::Paging { next, .. }, _) => Some(Wish::Pages(*next)),
+            (ViewState::Live { .. }, Some(Repair::Buckets(from))) => Some(Wish::Buckets(*from)),
+            (ViewState::Live { .. }, Some(Repair::Ranges(ranges))) => {
+                Some(Wish::Ranges(ranges.clone()))
+            }
+            (ViewState::Live { .. }, None) => None,
         }
     }
 
     fn has_wish(&self) -> bool {
-        !self.asked && self.missing().is_some()
+        !self.asked && (self.repair.is_some() || !matches!(self.state, ViewState::Live { .. }))
+    }
+
+    /// Its deltas are dropped from here on. A copy that was whole up to here lacks only what comes.
+    fn fall_behind(&mut self) {
+        let version = match self.state {
+            ViewState::Live { proof } if self.repair.is_none() => Some(proof.version),
+            ViewState::Behind { version } => version,
+            ViewState::Live { .. } | ViewState::Paging { .. } => None,
+        };
+        (self.state, self.repair) = (ViewState::Behind { version }, None);
     }
 
     /// Whether these pages follow what the view has. Pages that were asked for before the view fell
     /// behind do not.
     fn continues_with(&self, batch: &PageBatch) -> bool {
-        let same_version = match self.state {
-            ViewState::Paging { proof, .. } => proof == batch.proof,
-            ViewState::Behind | ViewState::Live { .. } => true,
-        };
-        same_version && self.missing() == Some(batch.from)
+        match self.state {
+            ViewState::Behind { .. } => batch.from == 0,
+            ViewState::Paging { next, proof } => batch.from == next && batch.proof == proof,
+            ViewState::Live { .. } => false,
+        }
+    }
+
+    /// Whether a part of a repair that was taken at this version is right beside the deltas before it.
+    fn is_repaired_at(&self, proof: ViewProof) -> bool {
+        self.repair.is_some() && self.state == ViewState::Live { proof }
     }
 }

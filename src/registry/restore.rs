@@ -1,0 +1,183 @@
+//! A registry that goes on where another process ended.
+//!
+//! To its watchers a restart is like a server that was frozen: nobody could be heard meanwhile, so the silence of everyone
+//! counts from the start. Whoever does not come back within the silence that their heartbeat rule allows is reported then,
+//! which is the announced bound plus the time without a server.
+
+use std::time::{Duration, Instant};
+
+use herenow_protocol::{CloseReason, SessionId, TransitionKind};
+
+use super::deadlines::Due;
+use super::notes::Why;
+use super::people::{Listed, Lost, Session, Until, User};
+use super::{Effect, Registry};
+use crate::clock::Moment;
+use crate::config::Liveness;
+use crate::journal::{LostRecord, PersonRecord, Restored, SessionRecord};
+
+impl Registry {
+    /// Takes over what a former process left, before anybody is connected. `misses` is the heartbeat rule's.
+    pub fn restore(
+        &mut self,
+        restored: Restored,
+        misses: u32,
+        now: Moment,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Restored { sessions, people, mut last_seen, alive_ms, stopped } = restored;
+        last_seen.reverse();
+        last_seen.iter().for_each(|(name, ms)| self.last_seen.set(name, *ms));
+        people.into_iter().for_each(|person| self.restore_person(person, now));
+        let end = End { alive_ms, stopped };
+        let ids: Vec<_> = sessions
+            .into_iter()
+            .filter_map(|session| self.restore_session(session, misses, end, now))
+            .collect();
+        let names: Vec<_> = self.users.keys().cloned().collect();
+        for name in names {
+            self.reappear(&name, now);
+        }
+        // Those who have waited long enough already end at once; the others have the rest of their time.
+        for id in ids {
+            self.note_restored(id, now, effects);
+        }
+        self.run_deadlines(now, effects);
+        self.flush(now.instant, &mut Vec::new());
+    }
+
+    fn restore_person(&mut self, person: PersonRecord, now: Moment) {
+        let PersonRecord { name, key, text, until_ms, metadata } = person;
+        let left = Duration::from_millis(until_ms.saturating_sub(now.unix_ms));
+        let text_until =
+            (until_ms > 0).then(|| Until { at: now.instant + left, unix_ms: until_ms });
+        if let Some(until) = text_until {
+            self.deadlines.add(until.at, Due::Text(name.clone()));
+        }
+        self.users.insert(name, User { key, text, text_until, metadata, ..User::default() });
+    }
+
+    fn restore_session(
+        &mut self,
+        record: SessionRecord,
+        misses: u32,
+        end: End,
+        now: Moment,
+    ) -> Option<SessionId> {
+        let id = record.session;
+        let interval = Duration::from_millis(record.heartbeat_ms.max(1));
+        let liveness = Liveness { interval, misses };
+        let lost = end.lost(record.lost, liveness, self.rules.resume_window, now);
+        self.deadlines.add(lost.shown_until, Due::Grace(id));
+        self.deadlines.add(lost.resume_until, Due::Resume(id));
+        let rooms: Vec<_> =
+            record.rooms.iter().filter_map(|room| self.rooms.find_or_make(room)).collect();
+        rooms.iter().for_each(|room| self.rooms.hold(*room));
+        let listed = Listed {
+            token: record.token,
+            liveness,
+            status: record.status,
+            automatic: record.automatic,
+            since_ms: record.since_ms,
+            opened_ms: record.opened_ms,
+            rooms,
+            lost: Some(lost),
+        };
+        self.tokens.insert(record.token, id);
+        self.users.entry(record.name.clone()).or_default().sessions.push(id);
+        let session = Session {
+            name: record.name,
+            device: record.device,
+            label: record.label,
+            key: None,
+            connection: None,
+            views: Vec::new(),
+            lists: Vec::new(),
+            lists_opened: 0,
+            listed: Some(listed),
+        };
+        self.sessions.insert(id, session).is_none().then_some(id)
+    }
+
+    /// Shows a user as before: nothing happened to them, so nothing is noted.
+    fn reappear(&mut self, name: &herenow_protocol::DisplayName, now: Moment) {
+        let mut unnoted = Vec::new();
+        self.refresh(name, Why::wished(now), now, &mut unnoted);
+        let Some(user) = self.users.get_mut(name) else { return };
+        user.recent.clear();
+        let since = user.sessions.iter().filter_map(|id| {
+            let listed = self.sessions.get(id)?.listed.as_ref()?;
+            let same = user.shown.as_ref()?.presence.status == listed.status;
+            same.then_some(listed.since_ms)
+        });
+        let (since, places) = (since.min(), user.places.clone());
+        if let (Some(since_ms), Some(shown)) = (since, &mut user.shown) {
+            shown.since_ms = since_ms;
+            let shown = shown.clone();
+            for (room, id) in places {
+                self.rooms.change(room, |roster| roster.update(id, &shown));
+            }
+        }
+    }
+
+    /// A session that had its connection lost it with the former process.
+    fn note_restored(&mut self, id: SessionId, now: Moment, effects: &mut Vec<Effect>) {
+        let Some(why) = self.why_lost(id) else { return };
+        match why.cause {
+            CloseReason::ServerCrash => {
+                self.note_session(id, TransitionKind::Lost, Some(why), now, effects);
+            }
+            // Noted when it was stopped.
+            CloseReason::ServerShutdown => {}
+            _ => return,
+        }
+        self.record_session(id, now, effects);
+    }
+}
+
+/// How the former process ended.
+#[derive(Clone, Copy)]
+struct End {
+    alive_ms: u64,
+    stopped: bool,
+}
+
+impl End {
+    /// What a session's connection has become: the times that were left when the former process ended are left now.
+    fn lost(
+        self,
+        before: Option<LostRecord>,
+        liveness: Liveness,
+        resume_window: Duration,
+        now: Moment,
+    ) -> Lost {
+        let Self { alive_ms, stopped } = self;
+        let outage = Duration::from_millis(now.unix_ms.saturating_sub(alive_ms));
+        let left = |until_ms: u64| Duration::from_millis(until_ms.saturating_sub(alive_ms));
+        let by_server = |lost: &LostRecord| lost.cause == CloseReason::ServerShutdown;
+        match before.filter(|lost| !by_server(lost)) {
+            Some(lost) => lost_then(lost, left(lost.shown_until_ms), left(lost.resume_until_ms), now.instant),
+            None => {
+                let cause =
+                    if stopped { CloseReason::ServerShutdown } else { CloseReason::ServerCrash };
+                let forgotten = outage > resume_window;
+                let after = |span| if forgotten { now.instant } else { now.instant + span };
+                Lost {
+                    why: Why { cause, not_before_ms: alive_ms.min(now.unix_ms) },
+                    shown_until: after(liveness.silence_max()),
+                    counts: true,
+                    resume_until: after(resume_window),
+                }
+            }
+        }
+    }
+}
+
+fn lost_then(lost: LostRecord, shown: Duration, resumable: Duration, now: Instant) -> Lost {
+    Lost {
+        why: Why { cause: lost.cause, not_before_ms: lost.heard_ms },
+        shown_until: now + shown,
+        counts: !shown.is_zero(),
+        resume_until: now + resumable,
+    }
+}
