@@ -1,15 +1,20 @@
 //! A presence server: it knows who is here, now, and can prove it.
 //!
-//! Reading order: [`config`] (every knob, and the bound computed from them), [`roster`] (one room),
-//! [`registry`] (who is signed in), [`session`] (one connection's rules), then [`actors`], which run
-//! these rules over sockets. Outside [`actors`] code decides; inside it, code does.
+//! Reading order: [`config`] (every knob, and the bound computed from them), [`roster`] (one list),
+//! [`merge`] (how devices become one person), [`registry`] (who is here), [`session`] (one connection's
+//! rules), [`journal`] and [`store`] (what outlives the process), then [`actors`], which run these rules over
+//! sockets. Outside [`actors`] code decides; inside it, code does.
 
 pub mod actors;
 pub mod clock;
 pub mod config;
+pub mod journal;
+pub mod merge;
+mod pace;
 pub mod registry;
 pub mod roster;
 pub mod session;
+pub mod store;
 
 use std::io;
 use std::net::TcpListener;
@@ -25,12 +30,13 @@ use tokio_util::sync::CancellationToken;
 use actors::fanout_actor::{FanoutActor, Fanouts};
 use actors::line::Lines;
 use actors::listener_actor::ListenerActor;
-use actors::messages::{Drain, StopAccepting, StopPublishing};
+use actors::messages::{Drain, Finish, StopAccepting, StopPublishing};
 use actors::registry_actor::RegistryActor;
 use actors::session_actor::Local;
 pub use clock::Clock;
 pub use config::Config;
-use registry::Registry;
+use registry::{Effect, Registry, Rules};
+use store::{Store, StoreOptions};
 
 /// Serves until `shutdown` is cancelled, then says goodbye to everyone and returns.
 ///
@@ -38,7 +44,8 @@ use registry::Registry;
 /// arbiter, each further one on an arbiter of its own. Must run inside an actix [`System`].
 ///
 /// # Errors
-/// None today: a listener that cannot be used is logged, the others go on.
+/// The store cannot be opened: its words say which file, why, and what to do. A listener that cannot be used is
+/// logged, the others go on.
 pub async fn run(
     listeners: Vec<TcpListener>,
     config: Config,
@@ -46,6 +53,7 @@ pub async fn run(
     shutdown: CancellationToken,
 ) -> io::Result<()> {
     let config = Arc::new(config);
+    let (registry_state, store) = open_registry(&config, clock)?;
     let registry_context = Context::<RegistryActor>::new();
     let registry = registry_context.address();
     let mut threads = Vec::new();
@@ -62,8 +70,7 @@ pub async fn run(
         }
     }
     let fanouts = Fanouts(posts.iter().map(|post| post.fanout.clone()).collect());
-    let state = Registry::new(Epoch(rand::random()), config.tick);
-    registry_context.run(RegistryActor::new(state, fanouts, clock));
+    registry_context.run(RegistryActor::new(registry_state, fanouts, clock, store.clone()));
 
     shutdown.cancelled().await;
     stop(&posts, &registry, config.shutdown_deadline).await;
@@ -72,7 +79,34 @@ pub async fn run(
         // A thread that panicked has nothing left to stop.
         let _ = thread.join();
     }
+    // Their last words to the registry came before they ended.
+    let _ = registry.send(Finish).await;
+    if let Some(store) = store {
+        store.close(true);
+    }
     Ok(())
+}
+
+/// The registry, empty or as a former process left it, and the store that it writes into.
+fn open_registry(config: &Config, clock: Clock) -> io::Result<(Registry, Option<Store>)> {
+    let mut registry = Registry::new(Epoch(rand::random()), Rules::from(config));
+    let Some(folder) = &config.state else { return Ok((registry, None)) };
+    let options = StoreOptions {
+        last_seen_max: config.last_seen_max,
+        log_keep: config.log_keep,
+        ..StoreOptions::new(Arc::new(move || clock.now().unix_ms))
+    };
+    let (store, restored) = Store::open(folder, options).map_err(io::Error::other)?;
+    let mut effects = Vec::new();
+    registry.restore(restored, config.misses, clock.now(), &mut effects);
+    let records = effects.into_iter().filter_map(|effect| match effect {
+        Effect::Record(record) => Some(record),
+        // Nobody is connected yet.
+        Effect::Publish(_) | Effect::Deliver(..) => None,
+    });
+    store.write(records.collect());
+    tracing::info!(sessions = registry.session_count(), "restored what the former process left");
+    Ok((registry, Some(store)))
 }
 
 /// The two actors of an arbiter that outlive its sessions.

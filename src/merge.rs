@@ -44,11 +44,7 @@ pub fn merge(votes: &[Vote]) -> Merged {
         all if considered().count() < all => Rule::PersonOverProgram,
         _ => Rule::Precedence,
     };
-    Merged {
-        visible: Some((winner.status, winner.automatic)),
-        rule,
-        winner: Some(winner.session),
-    }
+    Merged { visible: Some((winner.status, winner.automatic)), rule, winner: Some(winner.session) }
 }
 
 /// Busy, then available, then away; nobody else has a place.
@@ -103,16 +99,14 @@ mod tests {
             ),
         ];
         for (said, visible, rule, winner) in rows {
-            let expected =
-                Merged { visible: *visible, rule: *rule, winner: winner.map(SessionId) };
+            let expected = Merged { visible: *visible, rule: *rule, winner: winner.map(SessionId) };
             assert_eq!(merge(&votes(said)), expected, "{said:?}");
         }
     }
 
     #[test]
     fn what_others_see_does_not_depend_on_who_came_first() {
-        let all: Vec<_> =
-            Status::CHOICES.iter().flat_map(|&s| [(s, true), (s, false)]).collect();
+        let all: Vec<_> = Status::CHOICES.iter().flat_map(|&s| [(s, true), (s, false)]).collect();
         for &a in &all {
             for &b in &all {
                 for &c in &all {

@@ -43,6 +43,7 @@ use rooms::Rooms;
 #[cfg(test)]
 mod tests;
 
+pub use explain::Vitals;
 pub use rooms::LOBBY_VIEW;
 
 /// One connection. Unique within a process; never on the wire, where it would tell how many there were.
@@ -240,6 +241,14 @@ pub struct Registry {
     deadlines: Deadlines,
     last_seen: LastSeen,
     divergences: u64,
+}
+
+impl Command {
+    /// Whether the answer may take a moment: for the disk, or for what other threads know.
+    #[must_use]
+    pub fn takes_time(&self) -> bool {
+        matches!(self, Self::SignIn(_) | Self::Query(Query::Explain { .. } | Query::Health { .. }))
+    }
 }
 
 impl Registry {

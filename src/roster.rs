@@ -203,12 +203,7 @@ impl Roster {
             false => self.log.since(from)?,
         };
         let size: usize = frames.iter().map(Bytes::len).sum();
-        (size <= bytes).then_some(Missed {
-            view: self.view,
-            from,
-            proof: self.published,
-            frames,
-        })
+        (size <= bytes).then_some(Missed { view: self.view, from, proof: self.published, frames })
     }
 
     fn replace(&mut self, id: UserId, entry: Option<Entry>, cause: Option<CloseReason>) {

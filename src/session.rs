@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use herenow_protocol::limits::{CLIENT_FRAME_BYTES_MAX, HELLO_BYTES_MAX, VERSION};
 use herenow_protocol::message::{BadHello, Incoming};
 use herenow_protocol::{
-    ClientMessage, CloseReason, DecodeError, ErrorCode, Hello, Presence, ResumeToken, ServerMessage,
-    SessionId, UserId, ViewId, Violation, Welcome,
+    ClientMessage, CloseReason, DecodeError, ErrorCode, Hello, Presence, ResumeToken,
+    ServerMessage, SessionId, UserId, ViewId, Violation, Welcome,
 };
 
 use crate::config::{Config, Liveness};

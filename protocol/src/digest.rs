@@ -6,9 +6,9 @@
 
 use std::fmt;
 
-use blake2::{Blake2b, Blake2bMac};
 use blake2::digest::consts::U16;
 use blake2::digest::{FixedOutput, KeyInit, Update};
+use blake2::{Blake2b, Blake2bMac};
 
 use crate::Entry;
 use crate::message::WireEntry;

@@ -9,12 +9,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
-use herenow_protocol::{CloseReason, SessionId};
+use herenow_protocol::{CloseReason, ServerMessage};
 
 use super::line::{Lines, SharedLine};
-use super::messages::{Delivery, Drain, Publish, ToSession};
+use super::messages::{Drain, Inspect, Publish, ToSession};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::registry::{ConnectionId, Delivery, Vitals};
 use crate::roster::PublishedDelta;
 use crate::session::goodbye;
 
@@ -83,11 +84,18 @@ impl FanoutActor {
         written
     }
 
-    fn deliver(&self, ToSession { session, delivery }: ToSession) {
-        let Some(line) = self.lines.get(session) else { return };
+    fn deliver(&self, ToSession { connection, delivery }: ToSession) {
+        let Some(line) = self.lines.get(connection) else { return };
         let mut line = line.borrow_mut();
         match delivery {
+            Delivery::Deltas(deltas) => {
+                deltas.iter().for_each(|delta| line.outbox.deliver(delta));
+            }
             Delivery::Pages(batch) => line.outbox.deliver_pages(batch),
+            Delivery::Missed(missed) => line.outbox.deliver_missed(missed),
+            Delivery::Buckets(batch) => line.outbox.deliver_buckets(batch),
+            Delivery::Ranges(batch) => line.outbox.deliver_ranges(batch),
+            Delivery::Chosen(choice) => line.outbox.push(ServerMessage::Chosen(choice).encode()),
             Delivery::Mirror(me) => line.outbox.set_me(me),
             Delivery::Close(reason) => {
                 let frame = goodbye(reason, String::new(), Duration::ZERO).encode();
@@ -107,12 +115,13 @@ impl FanoutActor {
         ctx.spawn(turn);
     }
 
-    /// Everyone gets a time of their own to come back, so that the restarted server is not stormed.
+    /// Everyone gets a slot of their own to come back, so that the restarted server is not stormed.
     fn say_goodbye(&self) {
         let now = self.clock.now().instant;
-        for line in self.lines.choose(|_| true) {
-            let (soonest, latest) = self.config.come_back;
-            let come_back = rand::random_range(soonest..=latest.max(soonest));
+        let lines = self.lines.all();
+        let slots = u32::try_from(lines.len()).unwrap_or(u32::MAX);
+        for (line, slot) in lines.into_iter().zip(0..) {
+            let come_back = slot_to_come_back(self.config.come_back, slot, slots);
             let reason = CloseReason::ServerShutdown;
             let mut line = line.borrow_mut();
             line.outbox.end(reason, goodbye(reason, String::new(), come_back).encode());
@@ -130,7 +139,7 @@ impl Handler<Publish> for FanoutActor {
 
     fn handle(&mut self, Publish(deltas): Publish, ctx: &mut Context<Self>) {
         let view = deltas.first().map(|delta| delta.view);
-        let watchers = self.lines.choose(|line| view.is_some_and(|view| line.outbox.watches(view)));
+        let watchers = view.map(|view| self.lines.watchers(view)).unwrap_or_default();
         self.jobs.push_back(Job::Publish { deltas, watchers: watchers.into_iter() });
         self.work(ctx);
     }
@@ -142,6 +151,14 @@ impl Handler<ToSession> for FanoutActor {
     fn handle(&mut self, message: ToSession, ctx: &mut Context<Self>) {
         self.jobs.push_back(Job::Deliver(message));
         self.work(ctx);
+    }
+}
+
+impl Handler<Inspect> for FanoutActor {
+    type Result = MessageResult<Inspect>;
+
+    fn handle(&mut self, Inspect(connection): Inspect, _: &mut Context<Self>) -> Self::Result {
+        MessageResult(self.lines.get(connection).map(|line| line.borrow().vitals()))
     }
 }
 
@@ -162,7 +179,15 @@ impl Handler<Drain> for FanoutActor {
     }
 }
 
-/// Where the fan-out of a session is.
+/// The middle of one of `slots` equal parts of the range.
+fn slot_to_come_back(range: (Duration, Duration), slot: u32, slots: u32) -> Duration {
+    let (soonest, latest) = range;
+    let width = latest.saturating_sub(soonest);
+    soonest + width.mul_f64((f64::from(slot) + 0.5) / f64::from(slots.max(1)))
+}
+
+/// Where the fan-out of a connection is.
+#[derive(Clone)]
 pub struct Fanouts(pub Vec<Addr<FanoutActor>>);
 
 impl Fanouts {
@@ -172,10 +197,36 @@ impl Fanouts {
         self.0.iter().for_each(|fanout| fanout.do_send(Publish(Arc::clone(&deltas))));
     }
 
-    /// To one session.
-    pub fn deliver(&self, session: SessionId, delivery: Delivery) {
-        if let Some(fanout) = self.0.get(super::line::arbiter_of(session)) {
-            fanout.do_send(ToSession { session, delivery });
+    /// To one connection.
+    pub fn deliver(&self, connection: ConnectionId, delivery: Delivery) {
+        if let Some(fanout) = self.0.get(super::line::arbiter_of(connection)) {
+            fanout.do_send(ToSession { connection, delivery });
+        }
+    }
+
+    /// What is known of some connections, in their order.
+    pub fn inspect(
+        &self,
+        connections: &[Option<ConnectionId>],
+    ) -> impl Future<Output = Vec<Option<Vitals>>> + use<> {
+        let questions: Vec<_> = connections
+            .iter()
+            .map(|connection| {
+                let connection = (*connection)?;
+                let fanout = self.0.get(super::line::arbiter_of(connection))?;
+                Some(fanout.send(Inspect(connection)))
+            })
+            .collect();
+        async move {
+            let mut answers = Vec::with_capacity(questions.len());
+            for question in questions {
+                answers.push(match question {
+                    // A fan-out that is being dropped knows nothing any more.
+                    Some(question) => question.await.ok().flatten(),
+                    None => None,
+                });
+            }
+            answers
         }
     }
 }

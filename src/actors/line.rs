@@ -4,17 +4,18 @@
 //! tries to write; what the socket does not take at once is left to the session's write loop.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use herenow_protocol::SessionId;
+use herenow_protocol::ViewId;
 use tokio::io::AsyncWrite;
 
 use super::outbox::Outbox;
+use crate::registry::{ConnectionId, Vitals};
 
 /// A line that the session and the fan-out of one arbiter share.
 pub type SharedLine = Rc<RefCell<Line>>;
@@ -23,6 +24,10 @@ pub type SharedLine = Rc<RefCell<Line>>;
 pub struct Line {
     /// What is still to be sent.
     pub outbox: Outbox,
+    /// The last sign of life of the peer.
+    heard_at: Instant,
+    interval: Duration,
+    round_trip_us: u64,
     socket: Box<dyn AsyncWrite + Unpin>,
     /// Wakes the session's write loop.
     writer: Option<Waker>,
@@ -33,8 +38,38 @@ pub struct Line {
 impl Line {
     /// A line over the writing half of a socket.
     #[must_use]
-    pub fn new(outbox: Outbox, socket: Box<dyn AsyncWrite + Unpin>) -> Self {
-        Self { outbox, socket, writer: None, error: None }
+    pub fn new(outbox: Outbox, socket: Box<dyn AsyncWrite + Unpin>, now: Instant) -> Self {
+        Self {
+            outbox,
+            heard_at: now,
+            interval: Duration::ZERO,
+            round_trip_us: 0,
+            socket,
+            writer: None,
+            error: None,
+        }
+    }
+
+    /// The peer was heard.
+    pub fn heard(&mut self, now: Instant) {
+        self.heard_at = now;
+    }
+
+    /// The heartbeat interval was agreed on.
+    pub fn agreed(&mut self, interval: Duration) {
+        self.interval = interval;
+    }
+
+    /// The client measured a round trip, in microseconds.
+    pub fn round_trip(&mut self, us: u64) {
+        self.round_trip_us = us;
+    }
+
+    /// What is known of the connection.
+    #[must_use]
+    pub fn vitals(&self) -> Vitals {
+        let Self { heard_at, interval, round_trip_us, .. } = *self;
+        Vitals { heard_at, sent_at: self.outbox.sent_at(), round_trip_us, interval }
     }
 
     /// Writes what the socket takes now, and wakes the session if it has something left to do.
@@ -95,50 +130,76 @@ pub struct Lines(Rc<Shared>);
 
 #[derive(Default)]
 struct Shared {
-    lines: RefCell<BTreeMap<SessionId, SharedLine>>,
-    sessions_begun: Cell<u64>,
+    lines: RefCell<BTreeMap<ConnectionId, SharedLine>>,
+    /// Who watches what.
+    watchers: RefCell<HashMap<ViewId, BTreeMap<ConnectionId, SharedLine>>>,
+    begun: Cell<u64>,
 }
 
-/// Bits of a session number that count the sessions of one arbiter; the arbiter's index is above
-/// them. 64 arbiters then stay below 2^53.
+/// Bits of a connection's number that count the connections of one arbiter; the arbiter's index is above them.
 const COUNTER_BITS: u32 = 44;
 
-/// The index of the arbiter that serves a session.
+/// The index of the arbiter that serves a connection.
 #[must_use]
-pub fn arbiter_of(session: SessionId) -> usize {
-    usize::try_from(session.0 >> COUNTER_BITS).expect("there are at most 64 arbiters")
+pub fn arbiter_of(connection: ConnectionId) -> usize {
+    usize::try_from(connection.0 >> COUNTER_BITS).expect("there are at most 64 arbiters")
 }
 
 impl Lines {
-    /// A session number that no other session of this process has.
+    /// A number that no other connection of this process has.
     #[must_use]
-    pub fn next_session(&self, arbiter: usize) -> SessionId {
-        let count = self.0.sessions_begun.get() + 1;
-        self.0.sessions_begun.set(count);
-        SessionId(((arbiter as u64) << COUNTER_BITS) | count)
+    pub fn next_connection(&self, arbiter: usize) -> ConnectionId {
+        let count = self.0.begun.get() + 1;
+        self.0.begun.set(count);
+        ConnectionId(((arbiter as u64) << COUNTER_BITS) | count)
     }
 
     /// Makes a line known to the fan-out.
-    pub fn insert(&self, session: SessionId, line: SharedLine) {
-        self.0.lines.borrow_mut().insert(session, line);
+    pub fn insert(&self, connection: ConnectionId, line: SharedLine) {
+        self.0.lines.borrow_mut().insert(connection, line);
+    }
+
+    /// A line watches a view from now on.
+    pub fn watch(&self, view: ViewId, connection: ConnectionId, line: &SharedLine) {
+        let mut watchers = self.0.watchers.borrow_mut();
+        watchers.entry(view).or_default().insert(connection, Rc::clone(line));
+    }
+
+    /// A line watches a view no more.
+    pub fn unwatch(&self, view: ViewId, connection: ConnectionId) {
+        let mut watchers = self.0.watchers.borrow_mut();
+        if let Some(lines) = watchers.get_mut(&view) {
+            lines.remove(&connection);
+            if lines.is_empty() {
+                watchers.remove(&view);
+            }
+        }
     }
 
     /// Forgets a line.
-    pub fn remove(&self, session: SessionId) {
-        self.0.lines.borrow_mut().remove(&session);
+    pub fn remove(&self, connection: ConnectionId) {
+        let Some(line) = self.0.lines.borrow_mut().remove(&connection) else { return };
+        let views: Vec<_> = line.borrow().outbox.views().collect();
+        views.into_iter().for_each(|view| self.unwatch(view, connection));
     }
 
-    /// The line of a session, if it is still there.
+    /// The line of a connection, if it is still there.
     #[must_use]
-    pub fn get(&self, session: SessionId) -> Option<SharedLine> {
-        self.0.lines.borrow().get(&session).cloned()
+    pub fn get(&self, connection: ConnectionId) -> Option<SharedLine> {
+        self.0.lines.borrow().get(&connection).cloned()
     }
 
-    /// The lines that `wanted` chooses.
+    /// The lines that watch a view.
     #[must_use]
-    pub fn choose(&self, wanted: impl Fn(&Line) -> bool) -> Vec<SharedLine> {
-        let lines = self.0.lines.borrow();
-        lines.values().filter(|line| wanted(&line.borrow())).cloned().collect()
+    pub fn watchers(&self, view: ViewId) -> Vec<SharedLine> {
+        let watchers = self.0.watchers.borrow();
+        watchers.get(&view).map(|lines| lines.values().cloned().collect()).unwrap_or_default()
+    }
+
+    /// Every line.
+    #[must_use]
+    pub fn all(&self) -> Vec<SharedLine> {
+        self.0.lines.borrow().values().cloned().collect()
     }
 
     /// How many lines there are.

@@ -10,6 +10,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::messages::StopAccepting;
 use super::session_actor::{Local, SessionActor};
+use crate::pace::Pace;
 
 /// Connections that the kernel completes before they are accepted. tokio's own default of 128
 /// makes a storm of reconnects wait for SYN retries.
@@ -99,6 +100,9 @@ impl Handler<StopAccepting> for ListenerActor {
 
 async fn accept_all(listener: &TcpListener, local: &Local) {
     let mut wait = BACK_OFF.0;
+    let share = u32::try_from(local.config.arbiters).unwrap_or(1).max(1);
+    let per_second = local.config.accepts_per_second.div_ceil(share);
+    let mut pace = Pace::new(per_second, local.clock.now().instant);
     loop {
         match listener.accept().await {
             Ok((stream, address)) => {
@@ -107,6 +111,10 @@ async fn accept_all(listener: &TcpListener, local: &Local) {
                 }
                 wait = BACK_OFF.0;
                 begin(stream, address, local);
+                let pause = pace.take(local.clock.now().instant);
+                if !pause.is_zero() {
+                    tokio::time::sleep(pause).await;
+                }
             }
             Err(error) if is_exhausted(&error) => {
                 if wait == BACK_OFF.0 {

@@ -4,46 +4,44 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::Message;
-use herenow_protocol::{CloseReason, Presence, SessionId};
 
-use crate::registry::{Answer, Command};
-use crate::roster::{PageBatch, PublishedDelta};
+use crate::registry::{Answer, Command, ConnectionId, Delivery, Vitals};
+use crate::roster::PublishedDelta;
 
-/// A session's command. To the registry.
+/// A connection's command. To the registry.
 #[derive(Debug, Message)]
 #[rtype(result = "Answer")]
 pub struct FromSession {
-    /// The session that wants it.
-    pub session: SessionId,
+    /// The connection that wants it.
+    pub connection: ConnectionId,
     /// What it wants.
     pub command: Command,
 }
 
-/// New steps of a view. To every fan-out; the bytes are shared.
+/// A connection's command whose answer [takes time](Command::takes_time). To the registry.
+#[derive(Debug, Message)]
+#[rtype(result = "Answer")]
+pub struct Patiently(pub FromSession);
+
+/// New steps of a room's view. To every fan-out; the bytes are shared.
 #[derive(Clone, Debug, Message)]
 #[rtype(result = "()")]
 pub struct Publish(pub Arc<[PublishedDelta]>);
 
-/// Something for one session. To the fan-out of its arbiter, in order with what is published.
+/// Something for one connection. To the fan-out of its arbiter, in order with what is published.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct ToSession {
-    /// The session.
-    pub session: SessionId,
+    /// The connection.
+    pub connection: ConnectionId,
     /// What it gets.
     pub delivery: Delivery,
 }
 
-/// What one session gets.
-#[derive(Debug)]
-pub enum Delivery {
-    /// Pages that it asked for.
-    Pages(PageBatch),
-    /// How others see its user from now on.
-    Mirror(Option<Presence>),
-    /// The session is over.
-    Close(CloseReason),
-}
+/// What is known of this connection? To the fan-out of its arbiter.
+#[derive(Debug, Message)]
+#[rtype(result = "Option<Vitals>")]
+pub struct Inspect(pub ConnectionId);
 
 /// Accept no more. To every listener.
 #[derive(Debug, Message)]
@@ -54,6 +52,11 @@ pub struct StopAccepting;
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct StopPublishing;
+
+/// Answered once everything before it has been handled. To the registry.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Finish;
 
 /// Say goodbye to every session and wait until they have left. To every fan-out; answered with the
 /// number of sessions that had not left in time.

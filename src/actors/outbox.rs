@@ -53,6 +53,8 @@ pub struct Outbox {
     sent_at: Option<Instant>,
     /// How others see this session's user.
     me: Option<Presence>,
+    /// That was told since the sign-in was answered.
+    mirrored: bool,
     views: Vec<OpenView>,
     ending: Option<CloseReason>,
 }
@@ -99,6 +101,7 @@ impl Outbox {
             blocked_since: None,
             sent_at: None,
             me: None,
+            mirrored: false,
             views: Vec::new(),
             ending: None,
         }
@@ -106,7 +109,14 @@ impl Outbox {
 
     /// Others see this session's user like this from now on.
     pub fn set_me(&mut self, me: Option<Presence>) {
-        self.me = me;
+        (self.me, self.mirrored) = (me, true);
+    }
+
+    /// Others saw the user like this at the sign-in. What was told since is newer.
+    pub fn set_first_me(&mut self, me: Option<Presence>) {
+        if !self.mirrored {
+            self.me = me;
+        }
     }
 
     /// Queues an answer.

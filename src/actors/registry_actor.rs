@@ -4,13 +4,16 @@
 //! that one is the only writer.
 
 use std::process;
+use std::time::Instant;
 
 use actix::prelude::*;
 
 use super::fanout_actor::Fanouts;
-use super::messages::{Delivery, FromSession, StopPublishing};
+use super::messages::{Finish, FromSession, Patiently, StopPublishing};
 use crate::clock::Clock;
+use crate::journal::Record;
 use crate::registry::{Answer, Effect, Registry};
+use crate::store::{Store, Ticket};
 
 /// The exit code of a process whose registry panicked: `EX_SOFTWARE` of `sysexits.h`.
 pub const EXIT_SOFTWARE: i32 = 70;
@@ -20,50 +23,65 @@ pub struct RegistryActor {
     registry: Registry,
     fanouts: Fanouts,
     clock: Clock,
+    store: Option<Store>,
     effects: Vec<Effect>,
-    /// The timer of the next publication, while there is one.
-    flush: Option<SpawnHandle>,
+    /// The timer of what is due next, and when that is.
+    timer: Option<(Instant, SpawnHandle)>,
     publishing: bool,
 }
 
 impl RegistryActor {
-    /// A driver that tells these fan-outs.
+    /// A driver that tells these fan-outs, and writes into this store.
     #[must_use]
-    pub fn new(registry: Registry, fanouts: Fanouts, clock: Clock) -> Self {
-        Self { registry, fanouts, clock, effects: Vec::new(), flush: None, publishing: true }
+    pub fn new(registry: Registry, fanouts: Fanouts, clock: Clock, store: Option<Store>) -> Self {
+        let effects = Vec::new();
+        Self { registry, fanouts, clock, store, effects, timer: None, publishing: true }
     }
 
-    fn flush_when_due(&mut self, ctx: &mut Context<Self>) {
-        let now = self.clock.now().instant;
-        match self.registry.flush_due(now) {
-            Some(due) if due <= now => {
-                self.registry.flush(now, &mut self.effects);
-                self.perform_effects();
-            }
-            Some(due) if self.flush.is_none() => {
-                self.flush = Some(ctx.run_later(due - now, |actor, ctx| {
-                    actor.flush = None;
-                    actor.flush_when_due(ctx);
-                }));
-            }
-            _ => {}
+    /// Carries out one command. Returns its answer, and what stands for the records of it.
+    fn apply(&mut self, message: FromSession, ctx: &mut Context<Self>) -> (Answer, Option<Ticket>) {
+        let FromSession { connection, command } = message;
+        let now = self.clock.now();
+        let answer = self.registry.apply(connection, command, now, &mut self.effects);
+        let ticket = self.perform_effects();
+        self.poll_when_due(ctx);
+        (answer, ticket)
+    }
+
+    /// Does what is due, and sets the timer for what will be.
+    fn poll_when_due(&mut self, ctx: &mut Context<Self>) {
+        let now = self.clock.now();
+        if self.registry.next_due().is_some_and(|due| due <= now.instant) {
+            self.registry.poll(now, &mut self.effects);
+            self.perform_effects();
+        }
+        let Some(due) = self.registry.next_due() else { return };
+        if self.timer.as_ref().is_some_and(|(at, _)| *at <= due) {
+            return;
+        }
+        let handle = ctx.run_later(due.saturating_duration_since(now.instant), |actor, ctx| {
+            actor.timer = None;
+            actor.poll_when_due(ctx);
+        });
+        if let Some((_, later)) = self.timer.replace((due, handle)) {
+            ctx.cancel_future(later);
         }
     }
 
-    fn perform_effects(&mut self) {
+    fn perform_effects(&mut self) -> Option<Ticket> {
+        let mut records: Vec<Record> = Vec::new();
         for effect in self.effects.drain(..) {
             match effect {
                 Effect::Publish(deltas) if self.publishing => self.fanouts.publish(deltas),
                 Effect::Publish(_) => {}
-                Effect::Pages(session, batch) => {
-                    self.fanouts.deliver(session, Delivery::Pages(batch));
+                Effect::Deliver(connection, delivery) => {
+                    self.fanouts.deliver(connection, delivery);
                 }
-                Effect::Mirror(session, me) => self.fanouts.deliver(session, Delivery::Mirror(me)),
-                Effect::Close(session, reason) => {
-                    self.fanouts.deliver(session, Delivery::Close(reason));
-                }
+                Effect::Record(record) => records.push(record),
             }
         }
+        let store = self.store.as_ref().filter(|_| !records.is_empty())?;
+        Some(store.write(records))
     }
 }
 
@@ -73,6 +91,7 @@ impl Actor for RegistryActor {
     fn started(&mut self, ctx: &mut Self::Context) {
         // Bounded by the sessions, not by this number: see the bounds in `actors`.
         ctx.set_mailbox_capacity(1024);
+        self.poll_when_due(ctx);
     }
 }
 
@@ -80,12 +99,46 @@ impl Handler<FromSession> for RegistryActor {
     type Result = MessageResult<FromSession>;
 
     fn handle(&mut self, message: FromSession, ctx: &mut Context<Self>) -> Self::Result {
-        let FromSession { session, command } = message;
-        let now = self.clock.now();
-        let answer: Answer = self.registry.apply(session, command, now, &mut self.effects);
-        self.perform_effects();
-        self.flush_when_due(ctx);
-        MessageResult(answer)
+        MessageResult(self.apply(message, ctx).0)
+    }
+}
+
+impl Handler<Patiently> for RegistryActor {
+    type Result = ResponseFuture<Answer>;
+
+    /// A session is welcomed when its beginning is on disk, so that none is forgotten by a crash; a disk that fails
+    /// holds up nobody.
+    fn handle(&mut self, Patiently(message): Patiently, ctx: &mut Context<Self>) -> Self::Result {
+        let (mut answer, ticket) = self.apply(message, ctx);
+        let store = self.store.clone();
+        let (fanouts, clock) = (self.fanouts.clone(), self.clock);
+        Box::pin(async move {
+            if let (Some(store), Some(ticket), Answer::SignedIn(_)) = (&store, ticket, &answer) {
+                store.committed(ticket).await;
+            }
+            complete(&mut answer, store.as_ref(), &fanouts, clock).await;
+            answer
+        })
+    }
+}
+
+/// Fills in what only other threads know.
+async fn complete(answer: &mut Answer, store: Option<&Store>, fanouts: &Fanouts, clock: Clock) {
+    match answer {
+        Answer::Explanation(explanation, connections) => {
+            let vitals = fanouts.inspect(connections).await;
+            let now = clock.now().instant;
+            for (report, vitals) in explanation.sessions.iter_mut().zip(vitals) {
+                vitals.into_iter().for_each(|vitals| vitals.complete(report, now));
+            }
+        }
+        Answer::Health(health) => {
+            if let Some(store) = store.map(Store::health) {
+                (health.store, health.text) = (store.state, store.text);
+                (health.waiting, health.dropped) = (store.waiting, store.dropped);
+            }
+        }
+        _ => {}
     }
 }
 
@@ -95,6 +148,12 @@ impl Handler<StopPublishing> for RegistryActor {
     fn handle(&mut self, _: StopPublishing, _: &mut Context<Self>) {
         self.publishing = false;
     }
+}
+
+impl Handler<Finish> for RegistryActor {
+    type Result = ();
+
+    fn handle(&mut self, _: Finish, _: &mut Context<Self>) {}
 }
 
 /// Without its registry the server would go on answering heartbeats while nobody is listed any

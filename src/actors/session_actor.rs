@@ -17,17 +17,18 @@ use std::time::{Duration, Instant};
 
 use actix::prelude::*;
 use herenow_protocol::frame::split_body;
-use herenow_protocol::{CloseReason, SessionId};
+use herenow_protocol::limits::INTEGER_MAX;
+use herenow_protocol::{CloseReason, ResumeToken, SessionId};
 use tokio::io::AsyncWrite;
 
 use super::line::{Line, Lines, SharedLine};
-use super::messages::FromSession;
+use super::messages::{FromSession, Patiently};
 use super::outbox::Outbox;
 use super::registry_actor::RegistryActor;
 use crate::clock::Clock;
 use crate::config::{Config, Liveness};
-use crate::registry::{Answer, Command};
-use crate::session::{Effect, Session, goodbye, unwatch_answer};
+use crate::registry::{Answer, Command, ConnectionId};
+use crate::session::{Credentials, Effect, Session, goodbye, repair_answer};
 use read_loop::ReadLoop;
 pub use read_loop::Reader;
 use write_loop::WriteLoop;
@@ -49,6 +50,7 @@ pub struct Local {
 
 /// Drives one session.
 pub struct SessionActor {
+    connection: ConnectionId,
     session: Session,
     line: SharedLine,
     local: Local,
@@ -72,18 +74,19 @@ impl SessionActor {
         address: SocketAddr,
         local: &Local,
     ) -> Addr<Self> {
-        let id = local.lines.next_session(local.arbiter);
+        let connection = local.lines.next_connection(local.arbiter);
         let outbox = Outbox::new(local.config.outbox_bytes_max);
-        let line = Rc::new(RefCell::new(Line::new(outbox, writer)));
-        local.lines.insert(id, Rc::clone(&line));
         let now = local.clock.now().instant;
-        let session = Session::new(id, &local.config, now);
-        let span = tracing::info_span!("session", %id, %address);
+        let line = Rc::new(RefCell::new(Line::new(outbox, writer, now)));
+        local.lines.insert(connection, Rc::clone(&line));
+        let session = Session::new(new_credentials(), &local.config, now);
+        let span = tracing::info_span!("connection", id = connection.0, %address);
         tracing::debug!(parent: &span, "connected");
         Self::create(|ctx| {
             ctx.spawn(ReadLoop::new(reader));
             ctx.spawn(WriteLoop::default());
             let mut actor = Self {
+                connection,
                 session,
                 line,
                 local: local.clone(),
@@ -117,6 +120,9 @@ impl SessionActor {
             }
             self.perform_effects(ctx);
             frames += 1;
+        }
+        if frames > 0 {
+            self.line.borrow_mut().heard(now);
         }
         frames
     }
@@ -162,13 +168,26 @@ impl SessionActor {
             match effect {
                 Effect::Send(message) => line.outbox.push(message.encode()),
                 Effect::Ack(n) => line.outbox.push_ack(n),
-                Effect::Open(view) => line.outbox.open(view),
-                Effect::Shut(request, view) => {
-                    let answer = unwatch_answer(request, line.outbox.shut(view));
+                Effect::RoundTrip(us) => line.round_trip(us),
+                Effect::Open(view) => {
+                    line.outbox.open(view);
+                    self.local.lines.watch(view, self.connection, &self.line);
+                }
+                Effect::GoOn(view, version) => {
+                    line.outbox.go_on(view, version);
+                    self.local.lines.watch(view, self.connection, &self.line);
+                }
+                Effect::Shut(view) => {
+                    line.outbox.shut(view);
+                    self.local.lines.unwatch(view, self.connection);
+                }
+                Effect::Repair(request, view, ranges) => {
+                    let answer = repair_answer(request, line.outbox.repair(view, ranges));
                     line.outbox.push(answer.encode());
                 }
                 Effect::SignedIn(liveness, me) => {
-                    line.outbox.set_me(me);
+                    line.outbox.set_first_me(me);
+                    line.agreed(liveness.interval);
                     self.agreed = Some(liveness);
                     drop(line);
                     self.follow(liveness, ctx);
@@ -195,20 +214,33 @@ impl SessionActor {
 
     fn ask(&mut self, command: Command, ctx: &mut Context<Self>) {
         self.known |= matches!(command, Command::SignIn(_));
-        let message = FromSession { session: self.session.id(), command };
-        let answer = self.local.registry.send(message).into_actor(self);
-        ctx.spawn(answer.map(|answer, actor, ctx| match answer {
-            Ok(answer) => actor.answered(answer, ctx),
-            // Only a registry that is being dropped does not answer.
-            Err(_) => ctx.stop(),
-        }));
+        let takes_time = command.takes_time();
+        let message = FromSession { connection: self.connection, command };
+        let answered = |answer: Result<Answer, MailboxError>, actor: &mut Self, ctx: &mut _| {
+            match answer {
+                Ok(answer) => actor.answered(answer, ctx),
+                // Only a registry that is being dropped does not answer.
+                Err(_) => ActorContext::stop(ctx),
+            }
+        };
+        if takes_time {
+            let answer = self.local.registry.send(Patiently(message)).into_actor(self);
+            ctx.spawn(answer.map(answered));
+        } else {
+            let answer = self.local.registry.send(message).into_actor(self);
+            ctx.spawn(answer.map(answered));
+        }
     }
 
-    fn ask_for_pages(&mut self) {
-        while let Some((view, page)) = self.line.borrow_mut().outbox.wants_pages() {
-            let command = Command::Pages(view, page);
-            self.local.registry.do_send(FromSession { session: self.session.id(), command });
+    fn ask_for_wishes(&mut self) {
+        while let Some((view, wish)) = self.line.borrow_mut().outbox.next_wish() {
+            self.tell(Command::Fetch(view, wish));
         }
+    }
+
+    /// A command whose answer says nothing.
+    fn tell(&self, command: Command) {
+        self.local.registry.do_send(FromSession { connection: self.connection, command });
     }
 
     /// The session is over: tells the registry at once, whatever the socket still takes.
@@ -216,8 +248,7 @@ impl SessionActor {
         self.session.end();
         if std::mem::take(&mut self.known) {
             tracing::info!(parent: &self.span, reason = %cause, "session closed");
-            let (session, command) = (self.session.id(), Command::End(cause));
-            self.local.registry.do_send(FromSession { session, command });
+            self.tell(Command::End(cause, self.session.heard_at()));
         } else {
             tracing::debug!(parent: &self.span, reason = %cause, "connection closed");
         }
@@ -236,13 +267,19 @@ impl SessionActor {
     }
 }
 
+/// Nobody can guess them. Numbers on the wire stay below 2^53.
+fn new_credentials() -> Credentials {
+    let session = SessionId(rand::random_range(1..=INTEGER_MAX));
+    Credentials { session, token: ResumeToken(rand::random()) }
+}
+
 impl Actor for SessionActor {
     type Context = Context<Self>;
 }
 
 impl Drop for SessionActor {
     fn drop(&mut self) {
-        self.local.lines.remove(self.session.id());
+        self.local.lines.remove(self.connection);
         if self.known {
             // Dropped in mid-life: a handler panicked, or the arbiter stops.
             self.over(CloseReason::InternalError);
@@ -252,7 +289,6 @@ impl Drop for SessionActor {
 
 impl std::fmt::Debug for SessionActor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let SessionId(id) = self.session.id();
-        write!(f, "SessionActor({id})")
+        write!(f, "SessionActor({})", self.connection.0)
     }
 }

@@ -71,12 +71,7 @@ impl Registry {
     }
 
     /// A text may have reached its end.
-    pub(super) fn text_due(
-        &mut self,
-        name: &DisplayName,
-        now: Moment,
-        effects: &mut Vec<Effect>,
-    ) {
+    pub(super) fn text_due(&mut self, name: &DisplayName, now: Moment, effects: &mut Vec<Effect>) {
         let Some(user) = self.users.get_mut(name) else { return };
         if user.text_until.is_some_and(|until| until.at <= now.instant) {
             (user.text, user.text_until) = (StatusText::default(), None);

@@ -12,18 +12,41 @@ use super::{Answer, ConnectionId, Registry, failed, millis};
 use crate::clock::Moment;
 use crate::merge::merge;
 
+/// What the shell of a connection knows of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Vitals {
+    /// The last sign of life.
+    pub heard_at: Instant,
+    /// When the socket last took bytes.
+    pub sent_at: Option<Instant>,
+    /// The last round trip that the client measured, in microseconds; 0 if none.
+    pub round_trip_us: u64,
+    /// The agreed heartbeat interval.
+    pub interval: std::time::Duration,
+}
+
+impl Vitals {
+    /// Completes the report about the session of this connection.
+    pub fn complete(&self, report: &mut SessionReport, now: Instant) {
+        let ago = |at: Instant| millis(now.saturating_duration_since(at));
+        report.heard_ms_ago = ago(self.heard_at);
+        report.sent_ms_ago = self.sent_at.map(ago);
+        report.round_trip_us = (self.round_trip_us > 0).then_some(self.round_trip_us);
+        let misses = report.heard_ms_ago / millis(self.interval).max(1);
+        report.misses = u32::try_from(misses).unwrap_or(u32::MAX);
+    }
+}
+
 impl Registry {
     pub(super) fn query(&self, asker: SessionId, query: Query, now: Moment) -> Answer {
         match query {
             Query::People(names) => self.people(&names),
             Query::Count(room) => self.count(&room),
             Query::Page { room, from } => self.page(&room, from),
-            Query::Explain { name, operator } => {
-                match self.may_explain(asker, &name, operator) {
-                    true => self.explain(name, now),
-                    false => not_allowed("only a user and the operator are told why"),
-                }
-            }
+            Query::Explain { name, operator } => match self.may_explain(asker, &name, operator) {
+                true => self.explain(name, now),
+                false => not_allowed("only a user and the operator are told why"),
+            },
             Query::Health { operator } => match self.is_operator(operator) {
                 true => Answer::Health(Box::new(self.health())),
                 false => not_allowed("only the operator is told how the server is"),

@@ -234,9 +234,7 @@ impl Registry {
         let me = self.seen(user);
         let connections = user.sessions.iter().filter_map(|id| self.sessions.get(id)?.connection);
         effects.extend(
-            connections.map(|connection| {
-                Effect::Deliver(connection, Delivery::Mirror(me.clone()))
-            }),
+            connections.map(|connection| Effect::Deliver(connection, Delivery::Mirror(me.clone()))),
         );
     }
 

@@ -156,7 +156,9 @@ impl End {
         let left = |until_ms: u64| Duration::from_millis(until_ms.saturating_sub(alive_ms));
         let by_server = |lost: &LostRecord| lost.cause == CloseReason::ServerShutdown;
         match before.filter(|lost| !by_server(lost)) {
-            Some(lost) => lost_then(lost, left(lost.shown_until_ms), left(lost.resume_until_ms), now.instant),
+            Some(lost) => {
+                lost_then(lost, left(lost.shown_until_ms), left(lost.resume_until_ms), now.instant)
+            }
             None => {
                 let cause =
                     if stopped { CloseReason::ServerShutdown } else { CloseReason::ServerCrash };

@@ -115,7 +115,11 @@ impl Registry {
     /// How many are in a room.
     pub(super) fn count(&self, name: &RoomName) -> Answer {
         let room = self.rooms.find(name);
-        Answer::People(room.map_or(0, |room| self.rooms.roster(room).proof().count), Vec::new(), None)
+        Answer::People(
+            room.map_or(0, |room| self.rooms.roster(room).proof().count),
+            Vec::new(),
+            None,
+        )
     }
 
     /// Who is in a room, from an id on.

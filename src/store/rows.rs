@@ -2,20 +2,24 @@
 
 use std::fmt::Display;
 
-use herenow_protocol::{DisplayName, Metadata, Presence, RoomName, SessionId, Status};
+use herenow_protocol::{
+    CloseReason, DisplayName, Metadata, RoomName, SessionId, Status, StatusText,
+};
 use rusqlite::types::Type;
 use rusqlite::{Connection, Error, OptionalExtension, Result, Row, named_params, params};
 use serde_json::{Map, Value};
 
 use super::log;
 use super::pending::Pending;
-use crate::journal::{Fingerprint, PersonRecord, SessionRecord};
+use crate::journal::{Fingerprint, LostRecord, PersonRecord, SessionRecord};
 
 const PUT_SESSION: &str = "
     REPLACE INTO session (session, token, name, device, label, heartbeat_ms, status, automatic,
-                          since_ms, rooms, opened_ms)
+                          since_ms, rooms, opened_ms, lost_cause, heard_ms, shown_until_ms,
+                          resume_until_ms)
     VALUES (:session, :token, :name, :device, :label, :heartbeat_ms, :status, :automatic,
-            :since_ms, :rooms, :opened_ms)";
+            :since_ms, :rooms, :opened_ms, :lost_cause, :heard_ms, :shown_until_ms,
+            :resume_until_ms)";
 
 const DROP_SESSION: &str = "DELETE FROM session WHERE session = ?1";
 
@@ -84,6 +88,10 @@ fn write_session(connection: &Connection, record: &SessionRecord) -> Result<()> 
         ":since_ms": integer(record.since_ms),
         ":rooms": rooms.to_string(),
         ":opened_ms": integer(record.opened_ms),
+        ":lost_cause": record.lost.map(|lost| lost.cause.name()),
+        ":heard_ms": record.lost.map(|lost| integer(lost.heard_ms)),
+        ":shown_until_ms": record.lost.map(|lost| integer(lost.shown_until_ms)),
+        ":resume_until_ms": record.lost.map(|lost| integer(lost.resume_until_ms)),
     };
     statement.execute(row).map(drop)
 }
@@ -99,8 +107,8 @@ fn write_person(connection: &Connection, record: &PersonRecord) -> Result<()> {
     let row = named_params! {
         ":name": record.name.as_str(),
         ":key": record.key.map(|key| key.0),
-        ":text": record.text.text.as_str(),
-        ":until_ms": integer(record.text.until_ms),
+        ":text": record.text.as_str(),
+        ":until_ms": integer(record.until_ms),
         ":metadata": Value::Object(metadata).to_string(),
     };
     statement.execute(row).map(drop)
@@ -131,18 +139,26 @@ impl Reading<'_> {
             since_ms: self.number("since_ms")?,
             rooms: self.parsed("rooms", rooms)?,
             opened_ms: self.number("opened_ms")?,
+            lost: self.lost()?,
         })
+    }
+
+    fn lost(&self) -> Result<Option<LostRecord>> {
+        let Some(cause) = self.parsed_if_any("lost_cause", cause)? else { return Ok(None) };
+        Ok(Some(LostRecord {
+            cause,
+            heard_ms: self.number("heard_ms")?,
+            shown_until_ms: self.number("shown_until_ms")?,
+            resume_until_ms: self.number("resume_until_ms")?,
+        }))
     }
 
     pub(super) fn person(&self) -> Result<PersonRecord> {
         Ok(PersonRecord {
             name: self.parsed("name", DisplayName::new)?,
             key: self.fingerprint("key")?,
-            text: Presence {
-                text: self.parsed("text", herenow_protocol::StatusText::new)?,
-                until_ms: self.number("until_ms")?,
-                ..Presence::default()
-            },
+            text: self.parsed("text", StatusText::new)?,
+            until_ms: self.number("until_ms")?,
             metadata: self.parsed("metadata", metadata)?,
         })
     }
@@ -196,6 +212,10 @@ impl Reading<'_> {
 pub(super) fn status(name: &str) -> std::result::Result<Status, String> {
     let named = Status::ALL.into_iter().find(|status| status.name() == name);
     named.ok_or_else(|| format!("there is no status {name:?}"))
+}
+
+fn cause(name: &str) -> std::result::Result<CloseReason, String> {
+    CloseReason::from_name(name).ok_or_else(|| format!("there is no cause {name:?}"))
 }
 
 fn rooms(json: &str) -> std::result::Result<Vec<RoomName>, String> {

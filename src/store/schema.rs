@@ -48,7 +48,11 @@ const MIGRATIONS: &[&str] = &["
         automatic INTEGER NOT NULL,             -- 1 if a program chose the status
         since_ms INTEGER NOT NULL,
         rooms TEXT NOT NULL,                    -- JSON array of names, without the lobby
-        opened_ms INTEGER NOT NULL
+        opened_ms INTEGER NOT NULL,
+        lost_cause TEXT,                        -- NULL while it has a connection, as the next three
+        heard_ms INTEGER,
+        shown_until_ms INTEGER,
+        resume_until_ms INTEGER
     ) STRICT;
 
     CREATE TABLE person (

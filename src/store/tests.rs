@@ -16,13 +16,15 @@ use std::thread;
 use std::time::Duration;
 
 use herenow_protocol::{
-    CloseReason, DeviceLabel, DisplayName, Metadata, Presence, RoomName, SessionId, Status,
-    StatusText, StoreState, Transition, TransitionKind,
+    CloseReason, DeviceLabel, DisplayName, Metadata, RoomName, SessionId, Status, StatusText,
+    StoreState, Transition, TransitionKind,
 };
 use rusqlite::Connection;
 
 use super::{Cursor, LogReader, Store, StoreError, StoreOptions, Ticket};
-use crate::journal::{Fingerprint, Logged, PersonRecord, Record, Restored, SessionRecord};
+use crate::journal::{
+    Fingerprint, Logged, LostRecord, PersonRecord, Record, Restored, SessionRecord,
+};
 
 /// When the tests' clocks begin, in milliseconds since 1970.
 const START_MS: u64 = 1_800_000_000_000;
@@ -126,6 +128,12 @@ fn session(number: u64, user: &str) -> SessionRecord {
             RoomName::new("zoo").unwrap(),
         ],
         opened_ms: START_MS - number,
+        lost: (number % 2 == 0).then_some(LostRecord {
+            cause: CloseReason::HeartbeatTimeout,
+            heard_ms: START_MS + 2,
+            shown_until_ms: START_MS + 3,
+            resume_until_ms: START_MS + 4,
+        }),
     }
 }
 
@@ -133,11 +141,8 @@ fn person(user: &str) -> PersonRecord {
     PersonRecord {
         name: name(user),
         key: Some(Fingerprint([9; 16])),
-        text: Presence {
-            text: StatusText::new("back at 3").unwrap(),
-            until_ms: START_MS + 9,
-            ..Presence::default()
-        },
+        text: StatusText::new("back at 3").unwrap(),
+        until_ms: START_MS + 9,
         metadata: Metadata::new([("b", "2\n\0\""), ("a", "")]).unwrap(),
     }
 }

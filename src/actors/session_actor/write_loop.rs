@@ -48,7 +48,7 @@ impl ActorFuture<SessionActor> for WriteLoop {
             actor.lost(&Err(error), ctx);
             return Poll::Ready(());
         }
-        actor.ask_for_pages();
+        actor.ask_for_wishes();
         if was_full && !actor.line.borrow().outbox.is_full() {
             actor.wake_reader();
         }

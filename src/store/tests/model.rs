@@ -86,11 +86,20 @@ fn sessions() -> impl Strategy<Value = SessionRecord> {
     let rooms = prop::collection::vec("[a-z\"\\\\,]{1,5}", 0..4)
         .prop_map(|rooms| rooms.iter().map(|room| RoomName::new(room).unwrap()).collect());
     let who = (session_ids(), fingerprints(), users(), fingerprints(), labels());
-    let how = (times(), statuses(), any::<bool>(), times(), rooms, times());
+    let lost = (0u64..5, times(), times(), times()).prop_map(
+        |(cause, heard_ms, shown_until_ms, resume_until_ms)| LostRecord {
+            cause: CloseReason::from_wire(cause, 0),
+            heard_ms,
+            shown_until_ms,
+            resume_until_ms,
+        },
+    );
+    let lost = prop::option::of(lost);
+    let how = (times(), statuses(), any::<bool>(), times(), rooms, times(), lost);
     (who, how).prop_map(
         |(
             (session, token, name, device, label),
-            (heartbeat_ms, status, automatic, since_ms, rooms, opened_ms),
+            (heartbeat_ms, status, automatic, since_ms, rooms, opened_ms, lost),
         )| SessionRecord {
             session,
             token,
@@ -103,6 +112,7 @@ fn sessions() -> impl Strategy<Value = SessionRecord> {
             since_ms,
             rooms,
             opened_ms,
+            lost,
         },
     )
 }
@@ -116,8 +126,7 @@ fn people() -> impl Strategy<Value = PersonRecord> {
             let pairs = metadata.iter().map(|(key, value)| (key.as_str(), value.as_str()));
             let metadata = Metadata::new(pairs).ok()?;
             let text = StatusText::new(&text).unwrap();
-            let text = Presence { text, until_ms, ..Presence::default() };
-            Some(PersonRecord { name, key, text, metadata })
+            Some(PersonRecord { name, key, text, until_ms, metadata })
         },
     )
 }
