@@ -196,10 +196,7 @@ struct WirePresence<'a>(&'a Presence);
 impl Serialize for WirePresence<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Presence { status, text, automatic, until_ms } = self.0;
-        match (automatic, until_ms) {
-            (false, 0) => (status.to_wire(), text.as_str()).serialize(serializer),
-            _ => (status.to_wire(), text.as_str(), automatic, until_ms).serialize(serializer),
-        }
+        (status.to_wire(), text.as_str(), automatic, until_ms).serialize(serializer)
     }
 }
 
