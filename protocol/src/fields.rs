@@ -211,8 +211,13 @@ impl<'de, T: FromText<E>, E> Deserialize<'de> for TextList<T, E> {
     }
 }
 
-/// Metadata, or the first rule that they break.
-pub(crate) struct Pairs(pub(crate) Result<Metadata, InvalidMetadata>);
+/// A map of texts.
+pub(crate) struct Pairs {
+    /// The metadata, or the first rule that they break.
+    pub(crate) metadata: Result<Metadata, InvalidMetadata>,
+    /// Whether the keys came in ascending order, as a server must write them.
+    pub(crate) ascending: bool,
+}
 
 impl<'de> Deserialize<'de> for Pairs {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -232,10 +237,12 @@ impl<'de> Deserialize<'de> for Pairs {
                         pairs.push((key, value));
                     }
                 }
-                Ok(Pairs(match count {
+                let ascending = pairs.is_sorted_by(|a, b| a.0 < b.0);
+                let metadata = match count {
                     0..=METADATA_PAIRS_MAX => Metadata::new(pairs),
                     count => Err(InvalidMetadata::TooMany(count)),
-                }))
+                };
+                Ok(Pairs { metadata, ascending })
             }
 
             // serde's own error would quote the whole text.

@@ -35,7 +35,7 @@ impl Metadata {
         pairs: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> Result<Self, InvalidMetadata> {
         let mut map = BTreeMap::new();
-        let (mut count, mut bytes) = (0, 1);
+        let (mut count, mut bytes) = (0, 0);
         for (key, value) in pairs {
             count += 1;
             if count > METADATA_PAIRS_MAX {
@@ -45,14 +45,14 @@ impl Metadata {
                 return Err(InvalidMetadata::Key(key.len()));
             }
             bytes += str_bytes(key) + str_bytes(value);
-            if bytes > METADATA_BYTES_MAX {
-                return Err(InvalidMetadata::TooLong(bytes));
+            let encoded = head_bytes(count) + bytes;
+            if encoded > METADATA_BYTES_MAX {
+                return Err(InvalidMetadata::TooLong(encoded));
             }
             if map.insert(key.into(), value.into()).is_some() {
                 return Err(InvalidMetadata::Twice);
             }
         }
-        // Sixteen pairs take one head byte more than fifteen; the limit in bytes holds either way.
         Ok(Self((!map.is_empty()).then(|| Arc::new(map))))
     }
 
@@ -82,9 +82,14 @@ impl Metadata {
     /// Bytes on the wire.
     #[must_use]
     pub fn encoded_len(&self) -> usize {
-        let head = if self.len() > 15 { 3 } else { 1 };
-        head + self.pairs().map(|(key, value)| str_bytes(key) + str_bytes(value)).sum::<usize>()
+        head_bytes(self.len())
+            + self.pairs().map(|(key, value)| str_bytes(key) + str_bytes(value)).sum::<usize>()
     }
+}
+
+/// Bytes before the pairs of a map in shortest MessagePack.
+fn head_bytes(pairs: usize) -> usize {
+    if pairs < 16 { 1 } else { 3 }
 }
 
 /// Bytes of a `str` in shortest MessagePack.
@@ -118,6 +123,17 @@ mod tests {
         assert_eq!(Metadata::new([("k", &*longer)]), Err(InvalidMetadata::TooLong(1_025)));
         assert_eq!(Metadata::new([("", "v")]), Err(InvalidMetadata::Key(0)));
         assert_eq!(Metadata::new([("k", "1"), ("k", "2")]), Err(InvalidMetadata::Twice));
+        // Sixteen keys of two bytes on the wire, fifteen empty values; the last one fills the map.
+        let keys: Vec<_> = ('a'..='p').map(String::from).collect();
+        let full = |last: &str| {
+            let values = std::iter::repeat_n("", 15).chain([last]);
+            Metadata::new(keys.iter().map(|key| &**key).zip(values))
+        };
+        let last = 1_024 - (3 + 16 * 2 + 15) - 3;
+        let most = full(&"x".repeat(last)).expect("1,024 bytes are allowed");
+        assert_eq!((most.len(), most.encoded_len()), (16, 1_024));
+        let error = full(&"x".repeat(last + 1));
+        assert_eq!(error, Err(InvalidMetadata::TooLong(1_025)));
         let keys: Vec<_> = (0..17).map(|n| n.to_string()).collect();
         let many = keys.iter().map(|key| (&**key, ""));
         assert_eq!(Metadata::new(many), Err(InvalidMetadata::TooMany(17)));

@@ -86,6 +86,9 @@ mod tests {
             assert_eq!(key(&typed), Ok(UserKey(bytes)), "{typed}");
         }
         assert_eq!(code(UserKey([255; 16])), "7ZZZZ-ZZZZZ-ZZZZZ-ZZZZZ-ZZZZZZ");
+        // The example of the document.
+        let counting = UserKey(std::array::from_fn(|n| u8::try_from(n).expect("16 bytes")));
+        assert_eq!(code(counting), "00041-06105-0R3GG-28A1C-60T3GF");
     }
 
     #[test]

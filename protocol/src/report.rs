@@ -213,3 +213,45 @@ named! { StoreState, Failing:
     1 "written" Written,
     2 "failing" Failing,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the document says: the names from number 0 on, and what an unknown number is taken for.
+    macro_rules! check {
+        ($type:ident, $names:expr) => {
+            let names: &[&str] = $names;
+            assert_eq!($type::ALL.len(), names.len());
+            for ((number, name), value) in (0..).zip(names).zip($type::ALL) {
+                assert_eq!((value.to_wire(), value.name()), (number, *name));
+                assert_eq!($type::from_wire(number), *value);
+                assert_eq!(value.to_string(), *name);
+            }
+            let highest = *$type::ALL.last().expect("none of them is empty");
+            for unknown in [names.len() as u64, 99, u64::MAX] {
+                assert_eq!($type::from_wire(unknown), highest, "the highest known one");
+            }
+        };
+    }
+
+    #[test]
+    fn numbers_and_names_are_those_of_the_document() {
+        check!(
+            Rule,
+            &["no_session", "only_session", "invisible_hides", "person_over_program", "precedence"]
+        );
+        check!(SessionState, &["connected", "grace", "resumable"]);
+        let kinds = &["opened", "lost", "resumed", "closed", "online", "offline", "changed"];
+        check!(TransitionKind, kinds);
+        check!(StoreState, &["none", "written", "failing"]);
+    }
+
+    #[test]
+    fn names_are_padded_for_tables() {
+        assert_eq!(
+            format!("{:<9}|{:>6}", SessionState::Grace, StoreState::None),
+            "grace    |  none"
+        );
+    }
+}

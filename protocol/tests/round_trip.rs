@@ -4,16 +4,22 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use herenow_protocol::frame::{split_body, take_body};
-use herenow_protocol::limits::{FRAME_BYTES_MAX, FRAME_PREFIX_BYTES, INTEGER_MAX};
+use herenow_protocol::limits::{
+    FRAME_BYTES_MAX, FRAME_PREFIX_BYTES, HELLO_VIEWS_MAX, INTEGER_MAX, METADATA_PAIRS_MAX,
+    NAMES_MAX, REPAIR_RANGES_MAX, SESSIONS_MAX, TRANSITIONS_MAX,
+};
 use herenow_protocol::message::Incoming;
 use herenow_protocol::{
-    Change, ClientMessage, CloseReason, DeviceId, Digest, DisplayName, Entry, Epoch, ErrorCode,
-    Hello, Presence, ServerMessage, SessionId, Status, StatusText, UserId, ViewId, ViewProof,
-    Violation, Welcome,
+    Change, Choice, ClientMessage, CloseReason, DeviceId, DeviceLabel, Devices, Digest,
+    DisplayName, Entry, Epoch, ErrorCode, Explanation, Health, Hello, Metadata, OperatorKey,
+    Presence, Query, Resume, ResumeToken, RoomName, Rule, ServerMessage, SessionId, SessionReport,
+    SessionState, Shown, Status, StatusText, StoreState, Transition, TransitionKind, UserId,
+    UserKey, ViewId, ViewProof, Violation, WatchTarget, Welcome, pairing,
 };
 use proptest::collection::{btree_map, vec};
 use proptest::option;
 use proptest::prelude::*;
+use proptest::sample::select;
 
 /// Integers of every length on the wire, not just the long ones that `0..=MAX` nearly always gives.
 fn integer() -> impl Strategy<Value = u64> {
@@ -24,10 +30,30 @@ fn narrow() -> impl Strategy<Value = u32> {
     (any::<u32>(), 0..32_u32).prop_map(|(number, shift)| number >> shift)
 }
 
+fn user_id() -> impl Strategy<Value = UserId> {
+    narrow().prop_map(UserId)
+}
+
+fn view_id() -> impl Strategy<Value = ViewId> {
+    narrow().prop_map(ViewId)
+}
+
+fn session_id() -> impl Strategy<Value = SessionId> {
+    integer().prop_map(SessionId)
+}
+
+fn bin() -> impl Strategy<Value = [u8; 16]> {
+    any::<[u8; 16]>()
+}
+
 /// Letters of one to four bytes, spaces and marks; the rule of names decides.
 fn name() -> impl Strategy<Value = DisplayName> {
     "[a-zA-Zé李ш🦊\u{5d0} '-]{1,20}"
         .prop_filter_map("a rule of names", |name| DisplayName::new(name.trim()).ok())
+}
+
+fn room() -> impl Strategy<Value = RoomName> {
+    name().prop_map(|name| RoomName::new(name.as_str()).expect("rooms are named like users"))
 }
 
 fn text() -> impl Strategy<Value = StatusText> {
@@ -35,122 +61,305 @@ fn text() -> impl Strategy<Value = StatusText> {
     texts.prop_filter_map("a rule of texts", |text| StatusText::new(&text).ok())
 }
 
-fn status() -> impl Strategy<Value = Status> {
-    proptest::sample::select(&Status::ALL[..])
+fn label() -> impl Strategy<Value = DeviceLabel> {
+    "[a-z é🦊]{0,16}".prop_map(|label| DeviceLabel::new(&label).expect("64 bytes at most"))
 }
 
-fn presence() -> impl Strategy<Value = Presence> {
-    (status(), text()).prop_map(|(status, text)| Presence { status, text })
+fn devices() -> impl Strategy<Value = Devices> {
+    vec(label(), 0..=SESSIONS_MAX).prop_map(Devices::from_iter)
+}
+
+fn metadata() -> impl Strategy<Value = Metadata> {
+    let pairs = || btree_map("[a-zé🦊]{1,16}", "\\PC{0,40}", 0..=METADATA_PAIRS_MAX);
+    // Short keys and no values, so that sixteen pairs are no rarity.
+    let short = btree_map("[a-z]{1,2}", Just(String::new()), METADATA_PAIRS_MAX);
+    prop_oneof![2 => Just(Metadata::default()), 2 => metadata_of(pairs()), 1 => metadata_of(short)]
+}
+
+fn metadata_of(
+    pairs: impl Strategy<Value = std::collections::BTreeMap<String, String>>,
+) -> impl Strategy<Value = Metadata> {
+    pairs.prop_filter_map("a rule of metadata", |pairs| {
+        Metadata::new(pairs.iter().map(|(key, value)| (&**key, &**value))).ok()
+    })
+}
+
+/// Who is shown is available, away or busy.
+fn visible() -> impl Strategy<Value = Status> {
+    select(&[Status::Available, Status::Away, Status::Busy][..])
+}
+
+fn presence_of(status: impl Strategy<Value = Status>) -> impl Strategy<Value = Presence> {
+    let until_ms = prop_oneof![Just(0), integer()];
+    (status, text(), any::<bool>(), until_ms).prop_map(|(status, text, automatic, until_ms)| {
+        Presence { status, text, automatic, until_ms }
+    })
+}
+
+fn shown() -> impl Strategy<Value = Shown> {
+    let here = (presence_of(visible()), integer(), devices(), metadata()).prop_map(
+        |(presence, since_ms, devices, metadata)| Shown { presence, since_ms, devices, metadata },
+    );
+    prop_oneof![4 => here, 1 => integer().prop_map(Shown::offline)]
+}
+
+fn span() -> impl Strategy<Value = Option<Duration>> {
+    option::of((1..=INTEGER_MAX).prop_map(Duration::from_millis))
+}
+
+fn choice() -> impl Strategy<Value = Choice> {
+    let status = select(&Status::CHOICES[..]);
+    (status, any::<bool>(), option::of(text()), span(), option::of(metadata())).prop_map(
+        |(status, automatic, text, text_for, metadata)| Choice {
+            status,
+            automatic,
+            text,
+            text_for,
+            metadata,
+        },
+    )
 }
 
 fn close_reason() -> impl Strategy<Value = CloseReason> {
     let violation = (0..=7_u64).prop_map(Violation::from_wire).prop_map(CloseReason::ProtocolError);
-    prop_oneof![3 => (0..=13_u64).prop_map(|number| CloseReason::from_wire(number, 0)), 1 => violation]
+    prop_oneof![3 => (0..=15_u64).prop_map(|number| CloseReason::from_wire(number, 0)), 1 => violation]
+}
+
+fn resume() -> impl Strategy<Value = Resume> {
+    let views = vec((view_id(), integer()), 0..=HELLO_VIEWS_MAX);
+    (bin(), option::of(bin()), views).prop_map(|(token, epoch, views)| Resume {
+        token: ResumeToken(token),
+        epoch: epoch.map(Epoch),
+        views,
+    })
+}
+
+/// A `Hello` says no metadata, and cannot say that the text is to be taken away.
+fn hello_choice() -> impl Strategy<Value = Choice> {
+    choice().prop_map(|choice| Choice {
+        text: choice.text.filter(|text| !text.is_empty()),
+        metadata: None,
+        ..choice
+    })
 }
 
 fn hello() -> impl Strategy<Value = Hello> {
-    let heartbeat = option::of((1..=INTEGER_MAX).prop_map(Duration::from_millis));
-    let device = "[A-Za-z0-9._-]{1,64}";
-    let label = "[a-z é🦊]{0,16}";
-    (name(), device, label, heartbeat, any::<bool>(), presence()).prop_map(
-        |(name, device, label, heartbeat, observe, presence)| Hello {
+    let device = "[A-Za-z0-9._-]{1,64}"
+        .prop_map(|device| DeviceId::new(&device).expect("the pattern is the rule"));
+    let secrets = (option::of(bin().prop_map(UserKey)), option::of(resume()));
+    (name(), device, label(), span(), any::<bool>(), hello_choice(), secrets).prop_map(
+        |(name, device, label, heartbeat, observe, choice, (key, resume))| Hello {
             name,
-            device: DeviceId::new(&device).expect("the pattern is the rule"),
+            device,
             label,
             heartbeat,
             observe,
-            presence,
+            choice,
+            key,
+            resume,
         },
     )
+}
+
+fn names() -> impl Strategy<Value = Vec<DisplayName>> {
+    prop_oneof![4 => vec(name(), 0..6), 1 => vec(name(), NAMES_MAX)]
+}
+
+fn watch_target() -> impl Strategy<Value = WatchTarget> {
+    // Number 0 stands for no view.
+    let view = option::of((1..=u32::MAX).prop_map(ViewId));
+    prop_oneof![
+        room().prop_map(WatchTarget::Room),
+        (names(), view).prop_map(|(names, view)| WatchTarget::People { names, view }),
+    ]
+}
+
+fn query() -> impl Strategy<Value = Query> {
+    let operator = || option::of(bin().prop_map(OperatorKey));
+    prop_oneof![
+        names().prop_map(Query::People),
+        room().prop_map(Query::Count),
+        (room(), user_id()).prop_map(|(room, from)| Query::Page { room, from }),
+        (name(), operator()).prop_map(|(name, operator)| Query::Explain { name, operator }),
+        operator().prop_map(|operator| Query::Health { operator }),
+    ]
+}
+
+fn range() -> impl Strategy<Value = (UserId, UserId)> {
+    (user_id(), user_id()).prop_map(|(a, b)| (a.min(b), a.max(b)))
 }
 
 fn client_message() -> impl Strategy<Value = ClientMessage> {
     use ClientMessage as M;
     let goodbye = prop_oneof![Just(CloseReason::Goodbye), Just(CloseReason::HeartbeatTimeout)];
+    let round_trip_us = prop_oneof![Just(0), integer()];
+    let ranges = vec(range(), 0..=REPAIR_RANGES_MAX);
     prop_oneof![
         hello().prop_map(M::Hello),
-        integer().prop_map(|n| M::Heartbeat { n }),
-        (narrow(), presence()).prop_map(|(request, presence)| M::SetStatus { request, presence }),
-        (narrow(), ".{0,40}").prop_map(|(request, room)| M::Watch { request, room }),
-        (narrow(), narrow()).prop_map(|(request, view)| M::Unwatch { request, view: ViewId(view) }),
+        (integer(), round_trip_us).prop_map(|(n, round_trip_us)| M::Heartbeat { n, round_trip_us }),
+        (narrow(), choice()).prop_map(|(request, choice)| M::SetStatus { request, choice }),
+        (narrow(), watch_target()).prop_map(|(request, target)| M::Watch { request, target }),
+        (narrow(), view_id()).prop_map(|(request, view)| M::Unwatch { request, view }),
         goodbye.prop_map(|reason| M::Goodbye { reason }),
+        (narrow(), room()).prop_map(|(request, room)| M::Join { request, room }),
+        (narrow(), room()).prop_map(|(request, room)| M::Leave { request, room }),
+        (narrow(), query()).prop_map(|(request, query)| M::Query { request, query }),
+        (narrow(), view_id(), ranges).prop_map(|(request, view, ranges)| M::Repair {
+            request,
+            view,
+            ranges
+        }),
     ]
 }
 
+fn digest() -> impl Strategy<Value = Digest> {
+    bin().prop_map(Digest::from_bytes)
+}
+
 fn proof() -> impl Strategy<Value = ViewProof> {
-    (integer(), narrow(), any::<[u8; 16]>()).prop_map(|(version, count, digest)| ViewProof {
+    (integer(), narrow(), digest()).prop_map(|(version, count, digest)| ViewProof {
         version,
         count,
-        digest: Digest::from_bytes(digest),
+        digest,
     })
 }
 
 fn entry() -> impl Strategy<Value = Entry> {
-    (narrow(), name(), presence(), integer()).prop_map(|(id, name, presence, since_ms)| Entry {
-        id: UserId(id),
-        name,
-        presence,
-        since_ms,
-    })
+    (user_id(), name(), shown()).prop_map(|(id, name, shown)| Entry { id, name, shown })
 }
 
 fn change() -> impl Strategy<Value = Change> {
-    let updated = (narrow(), presence(), integer()).prop_map(|(id, presence, since_ms)| {
-        Change::Updated { id: UserId(id), presence, since_ms }
-    });
-    let left =
-        (narrow(), close_reason()).prop_map(|(id, cause)| Change::Left { id: UserId(id), cause });
+    let updated = (user_id(), shown()).prop_map(|(id, shown)| Change::Updated { id, shown });
+    let left = (user_id(), close_reason()).prop_map(|(id, cause)| Change::Left { id, cause });
     prop_oneof![entry().prop_map(Change::Joined), updated, left]
 }
 
 fn welcome() -> impl Strategy<Value = Welcome> {
-    let numbers = (integer(), integer(), integer(), integer());
-    (numbers, 1..=INTEGER_MAX, 1..=u32::MAX, any::<[u8; 16]>(), ".{0,40}").prop_map(
-        |(numbers, heartbeat_ms, misses, epoch, server)| Welcome {
+    let numbers = (integer(), session_id(), integer(), integer(), integer());
+    let rule = (1..=INTEGER_MAX, 1..=u32::MAX);
+    let resume = (option::of(bin().prop_map(ResumeToken)), any::<bool>(), vec(view_id(), 0..40));
+    (numbers, rule, bin(), ".{0,40}", resume).prop_map(
+        |(numbers, (heartbeat_ms, misses), epoch, server, (token, resumed, views))| Welcome {
             version: numbers.0,
-            session: SessionId(numbers.1),
+            session: numbers.1,
             heartbeat_ms,
             misses,
             detection_bound_ms: numbers.2,
             epoch: Epoch(epoch),
             frame_bytes_max: numbers.3,
             server,
+            token,
+            resumed,
+            resume_window_ms: numbers.4,
+            views,
         },
     )
 }
 
 fn page() -> impl Strategy<Value = ServerMessage> {
     // A map, since the ids of a page ascend.
-    let people = btree_map(narrow(), (name(), presence(), integer()), 0..20);
-    (narrow(), people, any::<(bool, bool)>()).prop_map(|(view, people, (tight, open))| {
-        let entries: Vec<_> = people
-            .into_iter()
-            .map(|(id, (name, presence, since_ms))| Entry {
-                id: UserId(id),
-                name,
-                presence,
-                since_ms,
-            })
-            .collect();
+    let people = btree_map(user_id(), (name(), shown()), 0..20);
+    (view_id(), people, any::<(bool, bool)>()).prop_map(|(view, people, (tight, open))| {
+        let entry = |(id, (name, shown))| Entry { id, name, shown };
+        let entries: Vec<_> = people.into_iter().map(entry).collect();
         let first = entries.first().filter(|_| tight).map_or(UserId(0), |entry| entry.id);
         let last = entries.last().filter(|_| !open).map_or(UserId(u32::MAX), |entry| entry.id);
-        ServerMessage::SnapshotPage { view: ViewId(view), first, last, entries }
+        ServerMessage::SnapshotPage { view, first, last, entries }
     })
+}
+
+fn session_report() -> impl Strategy<Value = SessionReport> {
+    let chosen = (select(SessionState::ALL), select(&Status::CHOICES[..]), any::<bool>());
+    let optional = || option::of(integer());
+    let spans = (integer(), integer(), optional(), optional(), optional(), optional());
+    (session_id(), label(), chosen, spans, narrow()).prop_map(
+        |(session, device, (state, status, automatic), spans, misses)| SessionReport {
+            session,
+            device,
+            state,
+            status,
+            automatic,
+            since_ms: spans.0,
+            heard_ms_ago: spans.1,
+            sent_ms_ago: spans.2,
+            round_trip_us: spans.3,
+            misses,
+            grace_ms: spans.4,
+            resume_ms: spans.5,
+        },
+    )
+}
+
+fn transition() -> impl Strategy<Value = Transition> {
+    let status = option::of(prop_oneof![visible(), Just(Status::Offline)]);
+    let kind = select(TransitionKind::ALL);
+    let (session, cause) = (option::of(session_id()), option::of(close_reason()));
+    (integer(), kind, session, cause, integer(), status).prop_map(
+        |(at_ms, kind, session, cause, not_before_ms, status)| Transition {
+            at_ms,
+            kind,
+            session,
+            cause,
+            not_before_ms,
+            status,
+        },
+    )
+}
+
+fn explanation() -> impl Strategy<Value = Explanation> {
+    let (me, winner) = (option::of(presence_of(visible())), option::of(session_id()));
+    let sessions = vec(session_report(), 0..=SESSIONS_MAX);
+    let transitions = vec(transition(), 0..=TRANSITIONS_MAX);
+    (name(), me, select(Rule::ALL), winner, sessions, transitions).prop_map(
+        |(name, me, rule, winner, sessions, transitions)| Explanation {
+            name,
+            me,
+            rule,
+            winner,
+            sessions,
+            transitions,
+        },
+    )
+}
+
+fn health() -> impl Strategy<Value = Health> {
+    let numbers = (integer(), integer(), integer(), integer(), integer());
+    (numbers, select(StoreState::ALL), ".{0,40}").prop_map(|(numbers, store, text)| Health {
+        sessions: numbers.0,
+        users: numbers.1,
+        store,
+        waiting: numbers.2,
+        dropped: numbers.3,
+        divergences: numbers.4,
+        text,
+    })
+}
+
+fn buckets() -> impl Strategy<Value = ServerMessage> {
+    (view_id(), narrow(), 1..=u32::MAX, vec(digest(), 0..70), any::<bool>()).prop_map(
+        |(view, first, width, digests, more)| {
+            // No bucket begins beyond the last id.
+            let width = width.min(u32::MAX / (first.saturating_add(70))).max(1);
+            let first = first.min(u32::MAX / width - 70);
+            ServerMessage::Buckets { view, first, width, digests, more }
+        },
+    )
 }
 
 fn server_message() -> impl Strategy<Value = ServerMessage> {
     use ServerMessage as M;
-    let code = (0..=5_u64).prop_map(ErrorCode::from_wire);
-    let view = || narrow().prop_map(ViewId);
+    let code = (0..=7_u64).prop_map(ErrorCode::from_wire);
+    let acks = (integer(), option::of(presence_of(visible())), vec((view_id(), proof()), 0..8));
+    // What a session is told of a choice has no metadata.
+    let chosen = choice().prop_map(|choice| Choice { metadata: None, ..choice });
     prop_oneof![
         welcome().prop_map(M::Welcome),
-        (integer(), option::of(presence()), vec((view(), proof()), 0..8))
-            .prop_map(|(n, me, views)| M::HeartbeatAck { n, me, views }),
+        acks.prop_map(|(n, me, views)| M::HeartbeatAck { n, me, views }),
         page(),
-        (view(), proof()).prop_map(|(view, proof)| M::SnapshotEnd { view, proof }),
-        (view(), integer(), proof(), vec(change(), 0..20))
+        (view_id(), proof()).prop_map(|(view, proof)| M::SnapshotEnd { view, proof }),
+        (view_id(), integer(), proof(), vec(change(), 0..20))
             .prop_map(|(view, from, proof, changes)| M::Delta { view, from, proof, changes }),
-        (narrow(), option::of(view())).prop_map(|(request, view)| M::Result { request, view }),
+        (narrow(), option::of(view_id())).prop_map(|(request, view)| M::Result { request, view }),
         (narrow(), code, ".{0,40}").prop_map(|(request, code, text)| M::Error {
             request,
             code,
@@ -161,6 +370,14 @@ fn server_message() -> impl Strategy<Value = ServerMessage> {
                 M::Goodbye { reason, reconnect, come_back_after_ms, text }
             }
         ),
+        chosen.prop_map(M::Chosen),
+        (narrow(), narrow(), vec(entry(), 0..8), option::of(user_id())).prop_map(
+            |(request, count, entries, next)| M::People { request, count, entries, next }
+        ),
+        (narrow(), explanation())
+            .prop_map(|(request, explanation)| M::Explanation { request, explanation }),
+        (narrow(), health()).prop_map(|(request, health)| M::Health { request, health }),
+        buckets(),
     ]
 }
 
@@ -321,10 +538,17 @@ proptest! {
 
     #[test]
     fn a_known_op_with_random_fields_never_panics(
-        op in prop_oneof![1..=6_u8, 65..=72_u8],
-        fields in vec(any_value(), 0..10),
+        op in prop_oneof![1..=10_u8, 65..=77_u8],
+        fields in vec(any_value(), 0..15),
     ) {
-        let head = 0x90 | u8::try_from(fields.len() + 1).expect("few fields");
+        let head = 0x90 | u8::try_from(fields.len() + 1).expect("fewer than 16 elements");
         decode_both(&[vec![head, op], fields.concat()].concat());
+    }
+
+    #[test]
+    fn a_pairing_code_names_exactly_one_key(key in bin(), other in bin()) {
+        let (code, another) = (pairing::code(UserKey(key)), pairing::code(UserKey(other)));
+        prop_assert_eq!(pairing::key(&code), Ok(UserKey(key)));
+        prop_assert_eq!(code == another, key == other);
     }
 }

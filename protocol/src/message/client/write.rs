@@ -17,7 +17,6 @@ impl Serialize for ClientMessage {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::Hello(hello) => hello.serialize(serializer),
-            Self::Heartbeat { n, round_trip_us: 0 } => (HEARTBEAT, n).serialize(serializer),
             Self::Heartbeat { n, round_trip_us } => {
                 (HEARTBEAT, n, round_trip_us).serialize(serializer)
             }

@@ -191,16 +191,16 @@ fn view_proof(version: Uint, count: Uint, digest: Bin16) -> Result<ViewProof, De
 
 fn chosen<'de, A: SeqAccess<'de>>(fields: &mut Fields<A>) -> Read<A::Error> {
     let status: Uint = fields.required("status")?;
-    let text: Str<'de> = fields.or(Str(""))?;
+    let text: Option<Str<'de>> = fields.or(Some(Str("")))?;
     let automatic: bool = fields.or(false)?;
     let text_for_ms = fields.or(Uint::new(0))?;
     let checked = || {
-        let status = known_status(status)?;
+        let status = chosen_status(status)?;
         let text_for_ms = text_for_ms.get("text_for_ms")?;
         Ok(ServerMessage::Chosen(Choice {
             status,
             automatic,
-            text: Some(status_text(text)?),
+            text: text.map(status_text).transpose()?,
             text_for: (text_for_ms > 0).then(|| Duration::from_millis(text_for_ms)),
             metadata: None,
         }))
@@ -272,8 +272,9 @@ fn buckets<'de, A: SeqAccess<'de>>(fields: &mut Fields<A>) -> Read<A::Error> {
         let (digests, rest) = digests.0.as_chunks::<16>();
         let (first, width) = (first.narrow("first")?, width.narrow("width")?);
         // The last bucket must begin within the ids.
-        let end = (u64::from(first) + digests.len() as u64).saturating_sub(1) * u64::from(width);
-        if width == 0 || !rest.is_empty() || end > u64::from(u32::MAX) {
+        let last = (u64::from(first) + digests.len() as u64).saturating_sub(1);
+        let start = last.saturating_mul(width.into());
+        if width == 0 || !rest.is_empty() || start > u64::from(u32::MAX) {
             return Err(DecodeError::OutOfRange("a bucket"));
         }
         let digests = digests.iter().map(|digest| Digest::from_bytes(*digest)).collect();
@@ -283,8 +284,25 @@ fn buckets<'de, A: SeqAccess<'de>>(fields: &mut Fields<A>) -> Read<A::Error> {
     Ok(checked())
 }
 
-fn known_status(status: Uint) -> Checked<Status> {
-    Status::from_wire(status.get("status")?).ok_or(DecodeError::OutOfRange("a status"))
+/// What others are shown.
+fn shown_status(status: Uint) -> Checked<Status> {
+    status_but(Status::Invisible, status)
+}
+
+/// What a session chose.
+fn chosen_status(status: Uint) -> Checked<Status> {
+    status_but(Status::Offline, status)
+}
+
+fn status_but(never: Status, status: Uint) -> Checked<Status> {
+    Status::from_wire(status.get("status")?)
+        .filter(|status| *status != never)
+        .ok_or(DecodeError::OutOfRange("a status"))
+}
+
+/// The order of the keys counts for the digest, so a server's is not mended here.
+fn sorted_metadata(pairs: Pairs) -> Checked<Metadata> {
+    pairs.metadata.ok().filter(|_| pairs.ascending).ok_or(DecodeError::OutOfRange("metadata"))
 }
 
 fn status_text(text: Str<'_>) -> Checked<StatusText> {
@@ -364,7 +382,10 @@ impl<'de> FromFields<'de> for Checked<Presence> {
         let automatic: bool = fields.or(false)?;
         let until = fields.or(Uint::new(0))?;
         let checked = || {
-            let (status, text) = (known_status(status)?, status_text(text)?);
+            let (status, text) = (shown_status(status)?, status_text(text)?);
+            if status == Status::Offline {
+                return Err(DecodeError::OutOfRange("a status of someone who is shown"));
+            }
             Ok(Presence { status, text, automatic, until_ms: until.get("until")? })
         };
         Ok(checked())
@@ -379,14 +400,15 @@ impl<'de> FromFields<'de> for Checked<Shown> {
         let automatic: bool = fields.or(false)?;
         let until = fields.or(Uint::new(0))?;
         let devices: Labels = fields.or(TextList(Ok(Vec::new())))?;
-        let metadata: Pairs = fields.or(Pairs(Ok(Metadata::default())))?;
+        let none = Pairs { metadata: Ok(Metadata::default()), ascending: true };
+        let metadata: Pairs = fields.or(none)?;
         let checked = || {
-            let (status, text) = (known_status(status)?, status_text(text)?);
+            let (status, text) = (shown_status(status)?, status_text(text)?);
             let since_ms = since.get("since")?;
             let presence = Presence { status, text, automatic, until_ms: until.get("until")? };
             let devices = devices.0.map_err(|_| DecodeError::OutOfRange("a device label"))?;
-            let metadata = metadata.0.map_err(|_| DecodeError::OutOfRange("metadata"))?;
-            Ok(Shown { presence, since_ms, devices: devices.into_iter().collect(), metadata })
+            let devices = devices.into_iter().collect();
+            Ok(Shown { presence, since_ms, devices, metadata: sorted_metadata(metadata)? })
         };
         Ok(checked())
     }
@@ -425,7 +447,7 @@ impl<'de> FromFields<'de> for Checked<SessionReport> {
                 device: DeviceLabel::new(device.0)
                     .map_err(|_| DecodeError::OutOfRange("a device label"))?,
                 state: SessionState::from_wire(state.get("state")?),
-                status: known_status(status)?,
+                status: chosen_status(status)?,
                 automatic,
                 since_ms: since.get("since")?,
                 heard_ms_ago: heard.get("heard_ms_ago")?,
@@ -448,15 +470,17 @@ impl<'de> FromFields<'de> for Checked<Transition> {
             (fields.required("session")?, fields.required("cause")?);
         let (detail, not_before): (Uint, Uint) =
             (fields.required("detail")?, fields.required("not_before")?);
-        let status: Option<Uint> = fields.or(None)?;
+        let status: Option<Uint> = fields.required("status")?;
         let checked = || {
+            // A number without meaning must be a number, too.
+            detail.get("detail")?;
             Ok(Transition {
                 at_ms: at.get("at")?,
                 kind: TransitionKind::from_wire(kind.get("kind")?),
                 session: optional(session, "session")?.map(SessionId),
                 cause: cause.map(|cause| close_reason(cause, detail)).transpose()?,
                 not_before_ms: not_before.get("not_before")?,
-                status: status.map(known_status).transpose()?,
+                status: status.map(shown_status).transpose()?,
             })
         };
         Ok(checked())

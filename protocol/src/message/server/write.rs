@@ -10,6 +10,7 @@ use super::{
 use crate::ids::ViewId;
 use crate::limits::INTEGER_MAX;
 use crate::message::{Bin, WireMetadata};
+use crate::name::{DeviceLabel, StatusText};
 use crate::presence::{Choice, Devices, Entry, Presence, Shown};
 use crate::report::{Explanation, SessionReport, Transition};
 
@@ -96,7 +97,7 @@ impl Serialize for Welcome {
 }
 
 fn serialize_choice<S: Serializer>(choice: &Choice, serializer: S) -> Result<S::Ok, S::Error> {
-    let text = choice.text.as_ref().map_or("", |text| text.as_str());
+    let text = choice.text.as_ref().map(StatusText::as_str);
     let text_for_ms = choice.text_for.map_or(0, |span| span.as_millis());
     let text_for_ms = u64::try_from(text_for_ms).map_or(INTEGER_MAX, |ms| ms.min(INTEGER_MAX));
     (CHOSEN, choice.status.to_wire(), text, choice.automatic, text_for_ms).serialize(serializer)
@@ -185,7 +186,7 @@ struct WireDevices<'a>(&'a Devices);
 
 impl Serialize for WireDevices<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.0.as_slice().iter().map(crate::name::DeviceLabel::as_str))
+        serializer.collect_seq(self.0.as_slice().iter().map(DeviceLabel::as_str))
     }
 }
 
@@ -195,10 +196,7 @@ struct WirePresence<'a>(&'a Presence);
 impl Serialize for WirePresence<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Presence { status, text, automatic, until_ms } = self.0;
-        match (automatic, until_ms) {
-            (false, 0) => (status.to_wire(), text.as_str()).serialize(serializer),
-            _ => (status.to_wire(), text.as_str(), automatic, until_ms).serialize(serializer),
-        }
+        (status.to_wire(), text.as_str(), automatic, until_ms).serialize(serializer)
     }
 }
 
