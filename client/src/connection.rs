@@ -12,7 +12,7 @@ use tokio::time::{MissedTickBehavior, timeout};
 use crate::client::{Client, Commands, pair};
 use crate::link::{Connect, Connecting, Link, Tcp};
 use crate::session::{Command, Effect, Session};
-use crate::{Disconnect, Event, Options, View, clock, network};
+use crate::{Disconnect, Event, Options, View, ViewKey, clock, network};
 use transport::{Received, Transport};
 
 /// How often this computer's own network is looked at.
@@ -66,7 +66,7 @@ pub fn connect_through(
     options: Options,
     seed: u64,
 ) -> (Client, Connection) {
-    let (client, commands) = pair();
+    let (client, commands) = pair(&options);
     let connection = Connection {
         session: Session::new(&options, seed, clock::now()),
         server: options.server,
@@ -91,6 +91,7 @@ impl Connection {
                 return Some(event);
             }
             if self.session.is_over() {
+                self.commands.end();
                 self.farewell().await;
                 return None;
             }
@@ -99,10 +100,17 @@ impl Connection {
         }
     }
 
-    /// Who is listed, as of the last event that [`next`](Self::next) returned or of events that it is about to return.
+    /// Who is in the first list that is watched, the lobby unless the options say otherwise, as of the last event that
+    /// [`next`](Self::next) returned or of events that it is about to return.
     #[must_use]
     pub fn view(&self) -> &View {
         self.session.view()
+    }
+
+    /// Who is in the list of this number, as [`view`](Self::view); `None` if it is not watched.
+    #[must_use]
+    pub fn view_of(&self, key: ViewKey) -> Option<&View> {
+        self.session.view_of(key)
     }
 
     async fn input(&mut self) -> Input {
@@ -172,6 +180,7 @@ impl Connection {
                 }
                 Effect::Disconnect => self.disconnect(),
                 Effect::Emit(event) => self.emit(event),
+                Effect::Answer(query, answer) => self.commands.answer(query, answer),
             }
         }
     }

@@ -3,9 +3,18 @@
 use std::fmt;
 use std::time::Duration;
 
-use herenow_protocol::{CloseReason, DecodeError, Entry, ErrorCode, Presence, Violation, Welcome};
+use herenow_protocol::{
+    Choice, CloseReason, DecodeError, Entry, ErrorCode, Presence, Violation, Welcome,
+};
+
+use crate::ViewKey;
+use crate::view::Mismatch;
 
 /// What happened on a connection, in order.
+///
+/// A program that keeps a list of its own reads the view anew at [`Snapshot`](Self::Snapshot) and at
+/// [`Repaired`](Self::Repaired), and in between follows [`Joined`](Self::Joined), [`Updated`](Self::Updated) and
+/// [`Left`](Self::Left).
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
     /// The client tries to reach the server. The first try is number 1; a sign-in starts anew.
@@ -13,25 +22,64 @@ pub enum Event {
         /// Which try this is since the last sign-in.
         attempt: u32,
     },
-    /// The client is signed in. Its list is not here yet.
+    /// The client is signed in. Its lists are not here yet, or not proved yet if the session
+    /// [resumed](Welcome::resumed).
     SignedIn(Welcome),
     /// The list is complete and proved exact; it replaces what was shown before.
-    Snapshot,
+    Snapshot {
+        /// Which list.
+        view: ViewKey,
+    },
     /// A user is listed from now on.
-    Joined(Entry),
-    /// A listed user shows another presence.
-    Updated(Entry),
+    Joined {
+        /// In which list.
+        view: ViewKey,
+        /// The user.
+        entry: Entry,
+    },
+    /// A listed user is shown differently.
+    Updated {
+        /// In which list.
+        view: ViewKey,
+        /// The user from now on.
+        entry: Entry,
+    },
     /// A user is no longer listed.
     Left {
+        /// In which list.
+        view: ViewKey,
         /// The user as last seen.
         entry: Entry,
         /// Why.
         cause: CloseReason,
     },
     /// The list can no longer be proved exact: show it as old.
-    Stale,
+    Stale {
+        /// Which list.
+        view: ViewKey,
+        /// How long ago it was last proved exact.
+        age: Duration,
+    },
     /// The list is proved exact again.
-    Fresh,
+    Fresh {
+        /// Which list.
+        view: ViewKey,
+    },
+    /// The list was found wrong. It is mended, or asked for again; [`Repaired`](Self::Repaired) or
+    /// [`Snapshot`](Self::Snapshot) tells when that is done.
+    Diverged {
+        /// Which list.
+        view: ViewKey,
+        /// How that showed.
+        mismatch: Mismatch,
+    },
+    /// A list that was wrong is proved exact again: read it anew.
+    Repaired {
+        /// Which list.
+        view: ViewKey,
+        /// How many entries were wrong, missing or too many. None if only the version was off.
+        entries: usize,
+    },
     /// How long the last heartbeat took to be answered.
     RoundTrip(Duration),
     /// Heartbeats stay unanswered: told at two, and at every further one.
@@ -43,8 +91,13 @@ pub enum Event {
     },
     /// The server was heard again.
     ContactBack,
-    /// How others see this user, whenever that changes; `None` if they do not.
+    /// How others see this user, merged from all of their devices; `None` if they do not. Told with the first ack
+    /// after a sign-in and after a choice, and whenever it changes. An observer is told nothing.
     Mirror(Option<Presence>),
+    /// The server took this choice of status.
+    Accepted(Choice),
+    /// The status of this device was chosen through another connection; it is kept for later sign-ins.
+    Chosen(Choice),
     /// A request was refused.
     Refused {
         /// What is wrong, for programs.
@@ -157,12 +210,15 @@ fn display_goodbye(reason: CloseReason, text: &str, f: &mut fmt::Formatter<'_>) 
         CloseReason::HeartbeatTimeout => "the server heard nothing from here for too long",
         CloseReason::SlowConsumer => "this client was too slow to take the server's news",
         CloseReason::ServerShutdown => "the server was shut down",
-        CloseReason::NameInUse => "this name is signed in from another device",
+        CloseReason::NameInUse => "this name is somebody else's",
         CloseReason::BadHello => "the server refused the sign-in",
         CloseReason::UnsupportedVersion => "the server speaks another version of the protocol",
         CloseReason::SignInTimeout => "the sign-in took too long",
         CloseReason::ServerFull => "the server is full",
-        CloseReason::InternalError => "the server had to end this session",
+        CloseReason::InternalError | CloseReason::ServerCrash => {
+            "the server had to end this session"
+        }
+        CloseReason::TooManySessions => "this user is signed in from too many devices",
         CloseReason::ConnectionClosed | CloseReason::ConnectionReset => "the connection ended",
         CloseReason::ProtocolError(_) => "the server did not understand this client",
     };

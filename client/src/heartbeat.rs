@@ -6,8 +6,13 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use herenow_protocol::limits::INTEGER_MAX;
+
 /// At how many unanswered beats contact counts as lost.
 pub const CONTACT_LOST_AT: u32 = 2;
+
+/// At how many beats without an ack in a row nothing is proved any more, whatever else the server says.
+pub const PROOF_OVERDUE_AT: u32 = 2;
 
 /// A timer that comes more than this many intervals late means that this process was stalled.
 const STALLED_INTERVALS: u32 = 2;
@@ -22,12 +27,18 @@ pub struct Heartbeat {
     misses: u32,
     /// The number of the last beat.
     n: u64,
+    /// Beats since the last frame.
     unanswered: u32,
+    /// Beats since the last one that was acked.
+    unacked: u32,
     heard_at: Instant,
     beat_at: Instant,
     sent: VecDeque<(u64, Instant)>,
+    round_trip: Option<Duration>,
     /// Contact was reported lost, and not yet back.
     lost: bool,
+    /// That proof is overdue was reported, and no ack came since.
+    overdue: bool,
     /// A stall was forgiven since the last frame.
     forgiven: bool,
 }
@@ -45,6 +56,9 @@ pub enum Pulse {
         /// Beats without any frame since.
         unanswered: u32,
     },
+    /// Too many beats in a row were not acked: the lists can no longer be proved. Told once until
+    /// [`Heartbeat::answered`] ends it.
+    ProofOverdue,
     /// The server is silent: end the connection.
     Over {
         /// Beats without any frame since.
@@ -61,10 +75,13 @@ impl Heartbeat {
             misses,
             n: 0,
             unanswered: 0,
+            unacked: 0,
             heard_at: now,
             beat_at: now + first_in.min(interval),
             sent: VecDeque::new(),
+            round_trip: None,
             lost: false,
+            overdue: false,
             forgiven: false,
         }
     }
@@ -95,10 +112,29 @@ impl Heartbeat {
     }
 
     /// The server answered beat `n`. Returns how long that took, `None` for a beat that is not remembered.
+    ///
+    /// An answer that is late by [`PROOF_OVERDUE_AT`] beats does not make the proof less overdue: what it proves is old.
     pub fn answered(&mut self, n: u64, now: Instant) -> Option<Duration> {
+        let since = u32::try_from(self.n.saturating_sub(n)).unwrap_or(u32::MAX);
+        self.unacked = self.unacked.min(since);
+        self.overdue = self.unacked >= PROOF_OVERDUE_AT;
         let place = self.sent.iter().position(|&(sent, _)| sent == n)?;
         let (_, sent_at) = self.sent.drain(..=place).next_back()?;
-        Some(now.saturating_duration_since(sent_at))
+        self.round_trip = Some(now.saturating_duration_since(sent_at));
+        self.round_trip
+    }
+
+    /// Whether too many beats in a row were not acked.
+    #[must_use]
+    pub fn is_proof_overdue(&self) -> bool {
+        self.overdue
+    }
+
+    /// The last round trip that was measured, as a `Heartbeat` tells it: in microseconds, 0 if there was none.
+    #[must_use]
+    pub fn round_trip_us(&self) -> u64 {
+        let told = |round_trip: Duration| u64::try_from(round_trip.as_micros()).unwrap_or(u64::MAX);
+        self.round_trip.map_or(0, |round_trip| told(round_trip).clamp(1, INTEGER_MAX))
     }
 
     /// When [`Self::poll`] has something to do.
@@ -116,16 +152,19 @@ impl Heartbeat {
         self.misses
     }
 
-    /// This process stood still, so the silence says nothing about the server. Counts from now.
+    /// This process stood still, so the silence says nothing about the server. Counts from now. But what was proved
+    /// before is old, however short a time it seemed: the beat that is due makes the proof overdue.
     fn forgive(&mut self, now: Instant) {
         self.heard_at = now;
         self.unanswered = 0;
+        self.unacked = self.unacked.max(PROOF_OVERDUE_AT - 1);
         self.forgiven = true;
     }
 
     fn beat(&mut self, now: Instant, due: &mut Vec<Pulse>) {
         self.n += 1;
         self.unanswered = self.unanswered.saturating_add(1);
+        self.unacked = self.unacked.saturating_add(1);
         self.beat_at += self.interval;
         if self.beat_at <= now {
             // Beats that were missed are not made up for: they would only say the same again.
@@ -139,6 +178,10 @@ impl Heartbeat {
         if self.unanswered >= CONTACT_LOST_AT {
             self.lost = true;
             due.push(Pulse::ContactLost { unanswered: self.unanswered });
+        }
+        if self.unacked >= PROOF_OVERDUE_AT && !self.overdue {
+            self.overdue = true;
+            due.push(Pulse::ProofOverdue);
         }
     }
 

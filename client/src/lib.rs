@@ -10,9 +10,9 @@
 //! let (client, mut connection) = connect(options);
 //! while let Some(event) = connection.next().await {
 //!     match event {
-//!         Event::Snapshot => println!("{} here", connection.view().len()),
-//!         Event::Joined(entry) => println!("{} came", entry.name),
-//!         Event::Left { entry, cause } => println!("{} left: {cause}", entry.name),
+//!         Event::Snapshot { .. } => println!("{} here", connection.view().len()),
+//!         Event::Joined { entry, .. } => println!("{} came", entry.name),
+//!         Event::Left { entry, cause, .. } => println!("{} left: {cause}", entry.name),
 //!         Event::Closed { reason, .. } => println!("{reason}"),
 //!         _ => {}
 //!     }
@@ -22,7 +22,7 @@
 //! # }
 //! ```
 //!
-//! Reading order: [`event`] (what a program is told), [`session`] (the rules, with [`view`],
+//! Reading order: [`event`] and [`query`] (what a program is told), [`session`] (the rules, with [`view`],
 //! [`heartbeat`] and [`reconnect`] below it), [`connection`] (the shell that owns the socket), [`link`]
 //! (how a socket comes about) and [`network`] (is this computer's own network there?).
 //!
@@ -33,20 +33,22 @@ pub mod address;
 mod client;
 mod clock;
 pub mod connection;
-mod device;
 pub mod event;
 pub mod heartbeat;
 pub mod link;
 pub mod network;
 mod options;
+pub mod query;
 pub mod reconnect;
+mod secrets;
 pub mod session;
 pub mod view;
 
-pub use client::Client;
+pub use client::{Client, TooMany};
 pub use connection::{Connection, connect, connect_through};
-pub use device::device_id;
 pub use event::{Disconnect, Event};
 pub use herenow_protocol as protocol;
-pub use options::Options;
+pub use options::{Options, ViewKey};
+pub use query::{Answer, QueryError};
+pub use secrets::{device_id, known_operator_key, operator_key, set_user_key, user_key};
 pub use view::View;

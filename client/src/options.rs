@@ -1,8 +1,12 @@
 //! What a program says about itself before it connects.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::time::Duration;
 
-use herenow_protocol::{DeviceId, DisplayName, Hello, Presence};
+use herenow_protocol::{
+    Choice, DeviceId, DeviceLabel, DisplayName, RoomName, Status, UserKey, WatchTarget,
+};
 
 /// Whom to be, and where.
 #[derive(Clone, Debug)]
@@ -13,42 +17,85 @@ pub struct Options {
     pub name: DisplayName,
     /// Identifies this device from sign-in to sign-in; see [`device_id`](crate::device_id).
     pub device: DeviceId,
-    /// Names the device for people. Up to 64 bytes of one line, or the server refuses the sign-in.
-    pub label: String,
+    /// Names the device for people; others see it.
+    pub label: DeviceLabel,
+    /// Proves that this device is the user's, so that it joins the user's other devices; see
+    /// [`user_key`](crate::user_key). Without one, a name that is signed in elsewhere is refused.
+    pub key: Option<UserKey>,
     /// Watch without being listed.
     pub observe: bool,
     /// The wanted heartbeat interval, in whole milliseconds; `None` takes the server's.
     pub heartbeat: Option<Duration>,
-    /// What to be shown with from the first moment.
-    pub presence: Presence,
+    /// What to be shown with from the first moment. An observer says nothing of it.
+    pub choice: Choice,
     /// Come back by itself after the connection ended, unless the server forbids it.
     pub reconnect: bool,
+    /// What to watch from the first moment. [`ViewKey`] counts them from 0. A room that stands here twice is
+    /// watched under its first number only.
+    pub views: Vec<WatchTarget>,
+    /// The rooms to be in besides the lobby, up to 31.
+    pub rooms: Vec<RoomName>,
+}
+
+/// A view, by the number that this client gave it.
+///
+/// Numbers count up in the order in which views were asked for, those of [`Options::views`] first, and are never used
+/// again. They stay the same through reconnects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ViewKey(pub u32);
+
+/// What is to be watched, by number.
+pub(crate) type WantedViews = BTreeMap<ViewKey, WatchTarget>;
+
+impl ViewKey {
+    /// The first of [`Options::views`]: the lobby, unless a program wants otherwise.
+    pub const FIRST: Self = Self(0);
+}
+
+impl fmt::Display for ViewKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
 }
 
 impl Options {
-    /// A listed user with the server's heartbeat, who is available and comes back by itself.
+    /// A listed user with the server's heartbeat, who is available, watches the lobby and comes back by itself.
     pub fn new(server: impl Into<String>, name: DisplayName, device: DeviceId) -> Self {
         Self {
             server: server.into(),
             name,
             device,
-            label: String::new(),
+            label: DeviceLabel::default(),
+            key: None,
             observe: false,
             heartbeat: None,
-            presence: Presence::default(),
+            choice: Choice::automatic(Status::Available),
             reconnect: true,
+            views: vec![WatchTarget::Room(RoomName::lobby())],
+            rooms: Vec::new(),
         }
     }
 
-    /// The sign-in that these options make.
-    pub(crate) fn hello(&self) -> Hello {
-        Hello {
-            name: self.name.clone(),
-            device: self.device.clone(),
-            label: self.label.clone(),
-            heartbeat: self.heartbeat,
-            observe: self.observe,
-            presence: self.presence.clone(),
+    /// The views with their numbers. Of a room that stands there twice, the first.
+    pub(crate) fn wanted_views(&self) -> WantedViews {
+        let mut wanted = WantedViews::new();
+        for (key, target) in (0..).map(ViewKey).zip(&self.views) {
+            if key_of_room(&wanted, target).is_none() {
+                wanted.insert(key, target.clone());
+            }
         }
+        wanted
     }
+
+    /// The rooms to join. Everyone is in the lobby anyway.
+    pub(crate) fn wanted_rooms(&self) -> BTreeSet<RoomName> {
+        let lobby = RoomName::lobby();
+        self.rooms.iter().filter(|room| **room != lobby).cloned().collect()
+    }
+}
+
+/// The number under which the room of `target` is watched already. The server knows one view of a room only.
+pub(crate) fn key_of_room(wanted: &WantedViews, target: &WatchTarget) -> Option<ViewKey> {
+    let WatchTarget::Room(_) = target else { return None };
+    wanted.iter().find(|(_, watched)| *watched == target).map(|(&key, _)| key)
 }

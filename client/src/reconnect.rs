@@ -16,6 +16,20 @@ pub const RETRY_MIN: Duration = Duration::from_millis(500);
 /// The range of the jitter stops doubling here.
 pub const JITTER_MAX: Duration = Duration::from_secs(20);
 
+/// While the last session can still be resumed, the range of the jitter stops at this part of the silence that ends a
+/// connection.
+///
+/// A server that restarts shows the sessions that it kept for as long as their heartbeat rule allows silence, and then
+/// reports those gone that did not come back. A try that just missed the server's start must be followed by one that
+/// does not, and both must fit: two waits of 0.4 leave a fifth of the time for connecting.
+const RESUME_SHARE: f64 = 0.4;
+
+/// Where [`resume_range`] ends at most, so that a slow heartbeat rule does not make a return slow as well.
+pub const RESUME_JITTER_MAX: Duration = Duration::from_secs(4);
+
+/// A time that the server gave is jittered by this much only: the server spreads these times itself.
+pub const SLOT_JITTER_MAX: Duration = Duration::from_millis(250);
+
 /// Who was signed in for this long starts with the smallest jitter again.
 pub const STABLE_AFTER: Duration = Duration::from_secs(60);
 
@@ -67,11 +81,13 @@ impl Reconnect {
         self.signed_in_at = Some(now);
     }
 
-    /// A connection, or the try to make one, ended. Returns when to try again, `None` for never.
+    /// A connection, or the try to make one, ended. Returns when to try again, `None` for never. The range of the jitter
+    /// is at most `range_max`, for which there is [`resume_range`].
     pub fn ended(
         &mut self,
         reason: &Disconnect,
         invitation: Invitation,
+        range_max: Duration,
         now: Instant,
         rng: &mut impl Rng,
     ) -> Option<Retry> {
@@ -83,26 +99,8 @@ impl Reconnect {
         if !self.enabled || is_final(reason) || invitation == Invitation::StayAway {
             return None;
         }
-        Some(self.draw(invitation, now, rng))
-    }
-
-    fn draw(&self, invitation: Invitation, now: Instant, rng: &mut impl Rng) -> Retry {
-        let earliest = now + RETRY_MIN;
-        let range = self.jitter_range();
-        match invitation {
-            Invitation::ComeBackAfter(wait) if !wait.is_zero() => {
-                let not_before = now + wait.clamp(RETRY_MIN, COME_BACK_MAX);
-                Retry {
-                    at: not_before + rng.random_range(Duration::ZERO..=range),
-                    not_before,
-                    earliest,
-                }
-            }
-            _ => {
-                let at = now + rng.random_range(RETRY_MIN..=range);
-                Retry { at, not_before: earliest, earliest }
-            }
-        }
+        let range = self.jitter_range().min(range_max).max(RETRY_MIN);
+        Some(draw(invitation, range, now, rng))
     }
 
     /// 1 s after the first failure, doubling up to [`JITTER_MAX`].
@@ -128,6 +126,28 @@ impl Retry {
     pub fn link_up(&mut self, now: Instant, rng: &mut impl Rng) {
         let soon = now + rng.random_range(LINK_UP_RANGE.0..=LINK_UP_RANGE.1);
         self.at = self.at.min(soon.max(self.not_before));
+    }
+}
+
+/// How far the jitter may reach while a session can be resumed whose connection ends after this much silence.
+#[must_use]
+pub fn resume_range(silence: Duration) -> Duration {
+    // A silence of weeks is no detection; the cap holds for it as well.
+    silence.mul_f64(RESUME_SHARE).clamp(RETRY_MIN, RESUME_JITTER_MAX)
+}
+
+fn draw(invitation: Invitation, range: Duration, now: Instant, rng: &mut impl Rng) -> Retry {
+    let earliest = now + RETRY_MIN;
+    match invitation {
+        Invitation::ComeBackAfter(wait) if !wait.is_zero() => {
+            let not_before = now + wait.clamp(RETRY_MIN, COME_BACK_MAX);
+            let at = not_before + rng.random_range(Duration::ZERO..=SLOT_JITTER_MAX);
+            Retry { at, not_before, earliest }
+        }
+        _ => {
+            let at = now + rng.random_range(RETRY_MIN..=range);
+            Retry { at, not_before: earliest, earliest }
+        }
     }
 }
 

@@ -1,26 +1,42 @@
-//! This client's copy of a room's roster, which checks itself whenever the server proves its own.
+//! This client's copy of a list, which checks itself whenever the server proves its own.
 //!
-//! Pure: no sockets, no clock. Invariant: the digest is the sum of the hashes of the entries that are
-//! really held; what is taken away is the hash that was kept beside the entry, never a fresh one.
+//! Pure: no sockets, no clock; callers pass `now`.
 //!
-//! A snapshot is built aside and replaces the entries in one step, so that [`View::entries`] is never
-//! half old and half new.
+//! A snapshot is built aside and replaces the entries in one step, so that [`View::entries`] is never half old and half
+//! new. Only a copy that was found wrong is mended in place, and then it does not count as true until it is whole.
 
-use std::collections::BTreeMap;
+mod copied;
+
+use std::time::Instant;
 
 use herenow_protocol::digest::EntryHasher;
-use herenow_protocol::{Change, CloseReason, Digest, Entry, Epoch, Presence, UserId, ViewProof};
+use herenow_protocol::{Change, CloseReason, Digest, Entry, Epoch, UserId, ViewProof};
 
-use crate::Event;
+use copied::{Copied, Held};
 
-/// The users that are listed, as far as this client knows.
+/// The users in a list, as far as this client knows.
 #[derive(Debug, Default)]
 pub struct View {
     hasher: Option<EntryHasher>,
     shown: Copied,
     /// Pages and deltas since a snapshot began; `None` between snapshots.
     incoming: Option<Copied>,
-    complete: bool,
+    trust: Trust,
+    proved_at: Option<Instant>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Trust {
+    /// Only a snapshot can prove anything.
+    #[default]
+    Incomplete,
+    /// Every proof since the snapshot agreed.
+    Complete,
+    /// It was found wrong. Deltas and pages are applied to it until it proves itself.
+    Diverged {
+        /// Entries that were mended since.
+        mended: usize,
+    },
 }
 
 /// What the server proved differs from what this view holds: the view is wrong.
@@ -52,17 +68,40 @@ pub enum Mismatch {
     },
 }
 
-/// Whether a message proved the view exact.
+/// What a message proved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Proved {
-    /// It did.
-    Yes,
-    /// The view is incomplete, so there was nothing to prove.
+    /// Nothing: the view is not complete.
     NotYet,
+    /// The view is exact, as it was.
+    Exact,
+    /// A whole snapshot is exact, and replaced what was shown.
+    Replaced,
+    /// A view that was wrong is exact again.
+    Mended {
+        /// How many entries were replaced for it.
+        entries: usize,
+    },
+}
+
+/// One change of what is shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// A user is listed from now on.
+    Joined(Entry),
+    /// A listed user is shown differently.
+    Updated(Entry),
+    /// A user is no longer listed.
+    Left {
+        /// The user as last seen.
+        entry: Entry,
+        /// Why.
+        cause: CloseReason,
+    },
 }
 
 impl View {
-    /// Starts to follow a session of this epoch: incomplete, showing what it showed before.
+    /// Starts anew under this epoch: incomplete, showing what it showed before.
     pub fn follow(&mut self, epoch: Epoch) {
         self.hasher = Some(EntryHasher::new(epoch));
         self.distrust();
@@ -70,87 +109,139 @@ impl View {
 
     /// The server begins the snapshot that a `Watch` asked for.
     pub fn begin_snapshot(&mut self) {
-        self.complete = false;
+        self.trust = Trust::Incomplete;
         self.incoming = Some(Copied::default());
+    }
+
+    /// The connection ended. A complete copy goes on to be one, since it can be continued from its version.
+    pub fn suspend(&mut self) {
+        if self.trust != Trust::Complete {
+            self.distrust();
+        }
     }
 
     /// What is shown can no longer be believed; only a new snapshot makes it complete again.
     pub fn distrust(&mut self) {
-        self.complete = false;
+        self.trust = Trust::Incomplete;
         self.incoming = None;
     }
 
-    /// In the range `first..=last` exactly `entries` exist. Begins a snapshot if none is under way.
+    /// In the range `first..=last` exactly `entries` exist. Mends a copy that was found wrong; else it belongs to a
+    /// snapshot, which it begins if none is under way.
     pub fn page(&mut self, first: UserId, last: UserId, entries: Vec<Entry>) {
         let Some(hasher) = &self.hasher else { return };
-        self.complete = false;
-        let incoming = self.incoming.get_or_insert_default();
-        incoming.clear(first, last);
-        for entry in entries {
-            incoming.put(hasher, entry);
+        if let Trust::Diverged { mended } = &mut self.trust {
+            *mended += self.shown.mend(hasher, first, last, entries);
+            return;
         }
+        self.trust = Trust::Incomplete;
+        self.incoming.get_or_insert_default().replace(hasher, first, last, entries);
     }
 
     /// The pages are complete: if they prove themselves they replace what was shown.
     ///
     /// # Errors
-    /// [`Mismatch`]; the view shows what it showed before and is incomplete.
-    pub fn end_snapshot(&mut self, proof: &ViewProof) -> Result<(), Mismatch> {
+    /// [`Mismatch`]; the view shows what it showed before, and is incomplete or [diverged](Self::is_diverged).
+    pub fn end_snapshot(&mut self, proof: &ViewProof, now: Instant) -> Result<Proved, Mismatch> {
         let mut incoming = match self.incoming.take() {
             Some(incoming) => incoming,
-            None if self.complete => return self.prove(proof).map(|_| ()),
+            None if self.trust != Trust::Incomplete => return self.prove(proof, now),
             None => Copied::default(),
         };
         incoming.version = proof.version;
         incoming.check(proof)?;
         self.shown = incoming;
-        self.complete = true;
-        Ok(())
+        self.now_exact(now);
+        Ok(Proved::Replaced)
     }
 
-    /// Applies a delta, and appends to `events` what it changes in a complete view.
+    /// Applies a delta, and appends to `steps` what it changes in what is shown.
     ///
     /// # Errors
-    /// [`Mismatch`]; the view is incomplete. `events` has what was changed before that was found.
+    /// [`Mismatch`]; the view is [diverged](Self::is_diverged). The changes were applied nevertheless.
     pub fn delta(
         &mut self,
         from: u64,
         proof: &ViewProof,
         changes: Vec<Change>,
-        events: &mut Vec<Event>,
+        now: Instant,
+        steps: &mut Vec<Step>,
     ) -> Result<Proved, Mismatch> {
         let Some(hasher) = &self.hasher else { return Ok(Proved::NotYet) };
         if let Some(incoming) = &mut self.incoming {
-            for change in changes {
-                incoming.apply(hasher, change, &mut Vec::new());
-            }
+            let mut unseen = Vec::new();
+            changes.into_iter().for_each(|change| incoming.apply(hasher, change, &mut unseen));
             return Ok(Proved::NotYet);
         }
-        if !self.complete {
+        if self.trust == Trust::Incomplete {
             return Ok(Proved::NotYet);
         }
-        if from != self.shown.version {
-            self.complete = false;
-            return Err(Mismatch::Version { held: self.shown.version, told: from });
+        let held = std::mem::replace(&mut self.shown.version, proof.version);
+        changes.into_iter().for_each(|change| self.shown.apply(hasher, change, steps));
+        if self.trust == Trust::Complete && held != from {
+            self.trust = Trust::Diverged { mended: 0 };
+            return Err(Mismatch::Version { held, told: from });
         }
-        for change in changes {
-            self.shown.apply(hasher, change, events);
-        }
-        self.shown.version = proof.version;
-        self.prove(proof)
+        self.prove(proof, now)
     }
 
-    /// Compares a complete view with what the server says it must be at this place of the stream.
+    /// Compares the view with what the server says it must be at this place of the stream. A diverged view takes the
+    /// version over, since its own says nothing any more.
     ///
     /// # Errors
-    /// [`Mismatch`]; the view is incomplete.
-    pub fn prove(&mut self, proof: &ViewProof) -> Result<Proved, Mismatch> {
-        if !self.complete {
-            return Ok(Proved::NotYet);
+    /// [`Mismatch`]; the view is [diverged](Self::is_diverged).
+    pub fn prove(&mut self, proof: &ViewProof, now: Instant) -> Result<Proved, Mismatch> {
+        match self.trust {
+            Trust::Incomplete => Ok(Proved::NotYet),
+            Trust::Complete => {
+                let checked = self.shown.check(proof);
+                match checked {
+                    Ok(()) => self.now_exact(now),
+                    Err(_) => self.trust = Trust::Diverged { mended: 0 },
+                }
+                checked.map(|()| Proved::Exact)
+            }
+            Trust::Diverged { mended } => {
+                self.shown.version = proof.version;
+                if self.shown.check(proof).is_err() {
+                    return Ok(Proved::NotYet);
+                }
+                self.now_exact(now);
+                Ok(Proved::Mended { entries: mended })
+            }
         }
-        let checked = self.shown.check(proof);
-        self.complete = checked.is_ok();
-        checked.map(|()| Proved::Yes)
+    }
+
+    /// Appends to `wrong` the ranges of the buckets that do not add up to what they must, ascending and with adjacent
+    /// ones merged, and returns how many buckets these are. `first` is the number of the first of them, `width` how
+    /// many ids each has.
+    pub fn compare(
+        &self,
+        first: u32,
+        width: u32,
+        digests: &[Digest],
+        wrong: &mut Vec<(UserId, UserId)>,
+    ) -> usize {
+        let mut count = 0;
+        for (bucket, told) in (u64::from(first)..).zip(digests) {
+            let (begin, end) = (clamp_id(bucket.saturating_mul(u64::from(width))), bucket_end(bucket, width));
+            if self.shown.sum(begin, end) == *told {
+                continue;
+            }
+            count += 1;
+            match wrong.last_mut() {
+                Some((_, last)) if last.0.checked_add(1) == Some(begin.0) => *last = end,
+                _ => wrong.push((begin, end)),
+            }
+        }
+        count
+    }
+
+    /// The server has no entries from `first` on: a diverged view drops those it has.
+    pub fn cut(&mut self, first: UserId) {
+        if let Trust::Diverged { mended } = &mut self.trust {
+            *mended += self.shown.clear(first, UserId(u32::MAX));
+        }
     }
 
     /// How many users are shown.
@@ -167,7 +258,7 @@ impl View {
 
     /// The users that are shown, by ascending id.
     pub fn entries(&self) -> impl Iterator<Item = &Entry> {
-        self.shown.entries.values().map(|held| &held.entry)
+        self.shown.entries.values().map(|Held { entry, .. }| entry)
     }
 
     /// The user with this id, if they are shown.
@@ -178,105 +269,43 @@ impl View {
 
     /// Whether a snapshot is whole and every proof since then agreed.
     ///
-    /// It says nothing about how long ago that was: [`Event::Stale`] and [`Event::Fresh`] do.
+    /// It says nothing about how long ago that was: [`Self::proved_at`] does.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        self.complete
+        self.trust == Trust::Complete
+    }
+
+    /// Whether the copy was found wrong and is not proved exact since.
+    #[must_use]
+    pub fn is_diverged(&self) -> bool {
+        matches!(self.trust, Trust::Diverged { .. })
+    }
+
+    /// When what is shown was last proved exact; `None` if it never was.
+    #[must_use]
+    pub fn proved_at(&self) -> Option<Instant> {
+        self.proved_at
+    }
+
+    /// The version from which a complete view can be continued.
+    #[must_use]
+    pub fn version(&self) -> Option<u64> {
+        self.is_complete().then_some(self.shown.version)
+    }
+
+    fn now_exact(&mut self, now: Instant) {
+        self.trust = Trust::Complete;
+        self.proved_at = Some(now);
     }
 }
 
-/// Entries with their hashes, and what these add up to.
-#[derive(Debug, Default)]
-struct Copied {
-    entries: BTreeMap<UserId, Held>,
-    digest: Digest,
-    version: u64,
+fn bucket_end(bucket: u64, width: u32) -> UserId {
+    clamp_id((bucket + 1).saturating_mul(u64::from(width)).saturating_sub(1))
 }
 
-#[derive(Debug)]
-struct Held {
-    entry: Entry,
-    hash: Digest,
-}
-
-impl Copied {
-    fn check(&self, proof: &ViewProof) -> Result<(), Mismatch> {
-        let (version, count) = (self.version, self.entries.len());
-        if version != proof.version {
-            return Err(Mismatch::Version { held: version, told: proof.version });
-        }
-        if u32::try_from(count) != Ok(proof.count) {
-            return Err(Mismatch::Count { held: count, told: proof.count });
-        }
-        if self.digest != proof.digest {
-            return Err(Mismatch::Digest { held: self.digest, told: proof.digest });
-        }
-        Ok(())
-    }
-
-    fn apply(&mut self, hasher: &EntryHasher, change: Change, events: &mut Vec<Event>) {
-        match change {
-            Change::Joined(entry) => self.join(hasher, entry, events),
-            Change::Updated { id, presence, since_ms } => {
-                self.update(hasher, id, presence, since_ms, events);
-            }
-            Change::Left { id, cause } => {
-                events.extend(self.remove(id).map(|entry| Event::Left { entry, cause }));
-            }
-        }
-    }
-
-    /// A join that finds the same name replaces a presence; one that finds another replaces a user,
-    /// of whose leave nothing was said.
-    fn join(&mut self, hasher: &EntryHasher, entry: Entry, events: &mut Vec<Event>) {
-        let before = self.put(hasher, entry.clone());
-        match before {
-            Some(before) if before.name == entry.name => events.push(Event::Updated(entry)),
-            Some(before) => {
-                events.push(Event::Left { entry: before, cause: CloseReason::InternalError });
-                events.push(Event::Joined(entry));
-            }
-            None => events.push(Event::Joined(entry)),
-        }
-    }
-
-    fn update(
-        &mut self,
-        hasher: &EntryHasher,
-        id: UserId,
-        presence: Presence,
-        since_ms: u64,
-        events: &mut Vec<Event>,
-    ) {
-        let Some(held) = self.entries.get(&id) else { return };
-        let entry = Entry { id, name: held.entry.name.clone(), presence, since_ms };
-        self.put(hasher, entry.clone());
-        events.push(Event::Updated(entry));
-    }
-
-    fn put(&mut self, hasher: &EntryHasher, entry: Entry) -> Option<Entry> {
-        let (id, hash) = (entry.id, hasher.hash(&entry));
-        self.digest.add(hash);
-        let before = self.entries.insert(id, Held { entry, hash })?;
-        self.digest.remove(before.hash);
-        Some(before.entry)
-    }
-
-    fn remove(&mut self, id: UserId) -> Option<Entry> {
-        let Held { entry, hash } = self.entries.remove(&id)?;
-        self.digest.remove(hash);
-        Some(entry)
-    }
-
-    fn clear(&mut self, first: UserId, last: UserId) {
-        if first > last {
-            return;
-        }
-        let ids: Vec<UserId> = self.entries.range(first..=last).map(|(&id, _)| id).collect();
-        for id in ids {
-            self.remove(id);
-        }
-    }
+/// A bucket that would reach beyond the last id ends there.
+fn clamp_id(id: u64) -> UserId {
+    UserId(u32::try_from(id).unwrap_or(u32::MAX))
 }
 
 #[cfg(test)]

@@ -15,9 +15,10 @@ use tokio_util::io::poll_read_buf;
 use crate::Disconnect;
 use crate::link::Stream;
 
-/// Bytes that wait for the server to take them. One that lets this much pile up, hours of heartbeats, takes nothing
+/// Bytes that wait for the server to take them. What may be under way at once, a part of each list and a few questions,
+/// takes half of it. One that lets this much pile up, hours of heartbeats, takes nothing
 /// any more: the connection counts as broken.
-const OUTBOX_BYTES_MAX: usize = 64 * 1024;
+const OUTBOX_BYTES_MAX: usize = 128 * 1024;
 
 /// What room is made for one read. Several pages of a snapshot fit.
 const READ_BYTES: usize = 32 * 1024;

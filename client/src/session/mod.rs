@@ -4,21 +4,38 @@
 //! comes from the seed. The shell (or a simulation) performs the effects in order, and calls
 //! [`Session::poll`] when [`Session::next_deadline`] has come.
 
-mod lobby;
 mod own_status;
+mod queries;
+mod repair;
+mod requests;
+mod resume;
+mod rooms;
 mod signed_in;
+mod views;
+mod watched;
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use herenow_protocol::{ClientMessage, DecodeError, Hello, Presence, ServerMessage};
+use herenow_protocol::limits::CLIENT_FRAME_BYTES_MAX;
+use herenow_protocol::{
+    Choice, ClientMessage, DecodeError, Hello, Query, RoomName, ServerMessage, ViewId,
+};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
 use crate::heartbeat::Heartbeat;
-use crate::reconnect::{Invitation, Reconnect, Retry};
-use crate::{Disconnect, Event, Options, View};
-use lobby::Lobby;
+use crate::options::WantedViews;
+use crate::query::{Answer, QueryError, QueryId};
+use crate::reconnect::{Invitation, JITTER_MAX, Reconnect, Retry};
+use crate::{Disconnect, Event, Options, View, ViewKey};
 use own_status::OwnStatus;
+pub(crate) use own_status::amend;
+use queries::Queries;
+use requests::Requests;
+use resume::{Ticket, ends_session, shorten};
+use rooms::Rooms;
+use views::Views;
 
 /// How long the server may take to answer a `Hello`.
 pub const SIGN_IN_TIMEOUT: Duration = Duration::from_secs(10);
@@ -34,13 +51,21 @@ pub enum Effect {
     Disconnect,
     /// Tell the program.
     Emit(Event),
+    /// Tell the program what became of its question.
+    Answer(QueryId, Result<Answer, QueryError>),
 }
 
 /// What the program wants.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
-    /// Show this presence from now on, also after a reconnect.
-    SetPresence(Presence),
+    /// Show this from now on, also after a reconnect.
+    Choose(Choice),
+    /// Watch these, by the numbers that the program has for them, and nothing else.
+    Views(WantedViews),
+    /// Be in these rooms besides the lobby, and in no others.
+    Rooms(BTreeSet<RoomName>),
+    /// Ask this, once. It is answered with [`Effect::Answer`].
+    Query(QueryId, Query),
     /// Do not wait any longer for the next try.
     RetryNow,
     /// Sign out, for good.
@@ -50,7 +75,7 @@ pub enum Command {
 /// The client's side of herenow, without a socket.
 #[derive(Debug)]
 pub struct Session {
-    /// What the next sign-in says; its presence is always the last one wanted.
+    /// What every sign-in says.
     hello: Hello,
     rng: StdRng,
     phase: Phase,
@@ -58,9 +83,28 @@ pub struct Session {
     attempt: u32,
     reconnect: Reconnect,
     network_up: bool,
-    lobby: Lobby,
+    views: Views,
+    /// What [`Self::view`] is if nothing is watched.
+    no_view: View,
+    rooms: Rooms,
+    queries: Queries,
     status: OwnStatus,
-    last_request: u32,
+    requests: Requests,
+    /// Goes on with the last session.
+    ticket: Option<Ticket>,
+    /// What the last `Hello` said.
+    said: Said,
+    /// Bytes of a frame that the server accepts.
+    frame_max: usize,
+}
+
+/// What a `Hello` said besides what they all say.
+#[derive(Debug, Default)]
+struct Said {
+    /// The views to be continued.
+    views: Vec<(ViewId, u64)>,
+    /// The text did not fit.
+    text_left_out: bool,
 }
 
 #[derive(Debug)]
@@ -77,15 +121,21 @@ impl Session {
     #[must_use]
     pub fn new(options: &Options, seed: u64, now: Instant) -> Self {
         Self {
-            hello: options.hello(),
+            hello: hello(options),
             rng: StdRng::seed_from_u64(seed),
             phase: Phase::Waiting(Retry::at_once(now)),
             attempt: 0,
             reconnect: Reconnect::new(options.reconnect),
             network_up: true,
-            lobby: Lobby::default(),
-            status: OwnStatus::default(),
-            last_request: 0,
+            views: Views::new(options.wanted_views()),
+            no_view: View::default(),
+            rooms: Rooms::new(&options.wanted_rooms()),
+            queries: Queries::default(),
+            status: OwnStatus::new(options.choice.clone(), options.observe, now),
+            requests: Requests::default(),
+            ticket: None,
+            said: Said::default(),
+            frame_max: CLIENT_FRAME_BYTES_MAX,
         }
     }
 
@@ -105,8 +155,7 @@ impl Session {
     pub fn connected(&mut self, now: Instant, effects: &mut Vec<Effect>) {
         if let Phase::Connecting = self.phase {
             self.phase = Phase::SigningIn { until: now + SIGN_IN_TIMEOUT };
-            let hello = self.hello_that_fits();
-            self.status.said_with_hello(self.hello.observe || hello != self.hello);
+            let hello = self.next_hello(now);
             effects.push(Effect::Send(ClientMessage::Hello(hello)));
         }
     }
@@ -141,15 +190,14 @@ impl Session {
     /// The program wants something.
     pub fn command(&mut self, command: Command, now: Instant, effects: &mut Vec<Effect>) {
         match command {
-            Command::SetPresence(presence) => self.set_presence(presence, effects),
-            Command::RetryNow => {
-                if let Phase::Waiting(retry) = &mut self.phase {
-                    retry.hurry(now);
-                    self.poll(now, effects);
-                }
-            }
+            Command::Choose(choice) => self.status.choose(choice, now),
+            Command::Views(wanted) => self.views.want(wanted, self.is_signed_in().then_some(now)),
+            Command::Rooms(wanted) => self.rooms.want(&wanted),
+            Command::Query(id, query) => self.ask(id, query, effects),
+            Command::RetryNow => self.retry_now(now, effects),
             Command::Goodbye => self.leave(now, effects),
         }
+        self.send_what_is_due(now, effects);
     }
 
     /// This computer's own network came or went.
@@ -171,8 +219,7 @@ impl Session {
             Phase::Waiting(retry) => Some(retry.at),
             Phase::SigningIn { until } => Some(*until),
             Phase::SignedIn(heartbeat) => {
-                let watch_again = self.lobby.watch_again_at().into_iter();
-                watch_again.chain([heartbeat.deadline()]).min()
+                self.views.deadline().into_iter().chain([heartbeat.deadline()]).min()
             }
             Phase::Connecting | Phase::Over => None,
         }
@@ -196,10 +243,17 @@ impl Session {
         matches!(self.phase, Phase::SignedIn(_))
     }
 
-    /// Who is listed. It outlives a connection; [`Event::Stale`] says that it is old.
+    /// Who is in the first list; nobody if nothing is watched. It outlives a connection; [`Event::Stale`] says that it
+    /// is old.
     #[must_use]
     pub fn view(&self) -> &View {
-        self.lobby.view()
+        self.views.first().unwrap_or(&self.no_view)
+    }
+
+    /// Who is in the list of this number; `None` if it is not watched.
+    #[must_use]
+    pub fn view_of(&self, key: ViewKey) -> Option<&View> {
+        self.views.view(key)
     }
 
     fn try_to_connect(&mut self, effects: &mut Vec<Effect>) {
@@ -209,34 +263,31 @@ impl Session {
         effects.push(Effect::Connect);
     }
 
-    /// The sign-in. With a text too long for the frame limit before sign-in it goes without, and the
-    /// wanted presence follows as a request of its own. An observer shows nothing and says nothing of it.
-    fn hello_that_fits(&mut self) -> Hello {
-        let hello = self.hello.clone();
-        if hello.observe {
-            return Hello { presence: Presence::default(), ..hello };
-        }
-        if hello.fits() {
-            return hello;
-        }
-        let presence = Presence { status: hello.presence.status, ..Presence::default() };
-        self.status.want(hello.presence);
-        Hello { presence, ..hello }
+    /// The next sign-in: what is wanted now, and what can be continued.
+    fn next_hello(&mut self, now: Instant) -> Hello {
+        let views = self.views.resumable();
+        let mut hello = Hello {
+            choice: self.status.hello(now),
+            resume: self.ticket.as_ref().map(|ticket| ticket.resume(views)),
+            ..self.hello.clone()
+        };
+        let text_left_out = shorten(&mut hello);
+        let views = hello.resume.as_ref().map(|resume| resume.views.clone()).unwrap_or_default();
+        self.said = Said { views, text_left_out };
+        hello
     }
 
-    fn set_presence(&mut self, presence: Presence, effects: &mut Vec<Effect>) {
-        self.hello.presence = presence.clone();
-        self.status.want(presence);
-        if self.is_signed_in() {
-            self.send_status(effects);
+    fn ask(&mut self, id: QueryId, query: Query, effects: &mut Vec<Effect>) {
+        match self.is_over() {
+            true => effects.push(Effect::Answer(id, Err(QueryError::Over))),
+            false => self.queries.ask(id, query),
         }
     }
 
-    fn send_status(&mut self, effects: &mut Vec<Effect>) {
-        let request = self.last_request.wrapping_add(1);
-        if let Some(message) = self.status.next_request(request) {
-            self.last_request = request;
-            effects.push(Effect::Send(message));
+    fn retry_now(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+        if let Phase::Waiting(retry) = &mut self.phase {
+            retry.hurry(now);
+            self.poll(now, effects);
         }
     }
 
@@ -267,9 +318,16 @@ impl Session {
         effects: &mut Vec<Effect>,
     ) {
         let reason = self.blame_own_network(reason);
-        let retry = self.reconnect.ended(&reason, invitation, now, &mut self.rng);
-        self.lobby.unfollow(effects);
-        self.status.disconnected(self.hello.observe);
+        if ends_session(&reason) {
+            self.ticket = None;
+        }
+        let range_max = self.ticket.as_mut().map_or(JITTER_MAX, |ticket| ticket.lost(now));
+        let retry = self.reconnect.ended(&reason, invitation, range_max, now, &mut self.rng);
+        self.requests.lost();
+        self.views.lost(now, effects);
+        self.rooms.lost();
+        self.status.lost();
+        self.queries.lost(&reason, effects);
         self.phase = retry.map_or(Phase::Over, Phase::Waiting);
         let retry_in = retry.map(|retry| retry.at - now);
         effects.push(Effect::Emit(Event::Closed { reason, retry_in }));
@@ -286,6 +344,20 @@ impl Session {
             }
             reason => reason,
         }
+    }
+}
+
+/// What every sign-in of these options says.
+fn hello(options: &Options) -> Hello {
+    Hello {
+        name: options.name.clone(),
+        device: options.device.clone(),
+        label: options.label.clone(),
+        heartbeat: options.heartbeat,
+        observe: options.observe,
+        choice: Choice::default(),
+        key: options.key,
+        resume: None,
     }
 }
 

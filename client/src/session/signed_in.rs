@@ -2,14 +2,16 @@
 
 use std::time::{Duration, Instant};
 
-use herenow_protocol::limits::VERSION;
+use herenow_protocol::limits::{CLIENT_FRAME_BYTES_MAX, VERSION};
 use herenow_protocol::{
-    ClientMessage, CloseReason, DecodeError, ErrorCode, ServerMessage, Welcome,
+    ClientMessage, CloseReason, DecodeError, ErrorCode, ServerMessage, ViewId, Welcome,
 };
 use rand::RngExt;
 
-use super::{Effect, Phase, Session};
+use super::requests::Asked;
+use super::{Effect, Phase, Session, Ticket};
 use crate::heartbeat::{Heartbeat, Pulse};
+use crate::query::{Answer, QueryError};
 use crate::reconnect::Invitation;
 use crate::{Disconnect, Event};
 
@@ -46,10 +48,27 @@ impl Session {
         self.phase = Phase::SignedIn(Heartbeat::new(interval, welcome.misses, first_in, now));
         self.attempt = 0;
         self.reconnect.signed_in(now);
-        self.lobby.follow(welcome.epoch);
+        self.frame_max = usize::try_from(welcome.frame_bytes_max)
+            .map_or(CLIENT_FRAME_BYTES_MAX, |max| max.min(CLIENT_FRAME_BYTES_MAX));
+        self.take_up(&welcome, interval, now);
         effects.push(Effect::Emit(Event::SignedIn(welcome)));
-        self.watch(now, effects);
-        self.send_status(effects);
+        self.send_what_is_due(now, effects);
+    }
+
+    /// Goes on where the last session ended, as far as the server does; the rest is asked for anew.
+    fn take_up(&mut self, welcome: &Welcome, interval: Duration, now: Instant) {
+        let resumed = welcome.resumed && self.ticket.is_some();
+        let same_epoch =
+            self.ticket.as_ref().is_some_and(|ticket| ticket.epoch() == welcome.epoch);
+        let said = std::mem::take(&mut self.said);
+        let goes_on = |id: ViewId| {
+            let was_named = said.views.iter().any(|(view, _)| *view == id);
+            resumed && same_epoch && was_named && welcome.views.contains(&id)
+        };
+        self.ticket = Ticket::of(welcome);
+        self.views.start(welcome.epoch, interval, goes_on, now);
+        self.rooms.start(resumed);
+        self.status.signed_in(resumed, said.text_left_out, now);
     }
 
     pub(super) fn while_signed_in(
@@ -62,52 +81,74 @@ impl Session {
         match message {
             Some(M::HeartbeatAck { n, me, views }) => {
                 self.round_trip(n, now, effects);
-                if !self.hello.observe
-                    && let Some(presence) = self.status.seen(me, effects)
-                {
-                    self.hello.presence = presence;
-                }
-                self.lobby.acked(&views, now, effects);
+                self.status.seen(me, effects);
+                self.views.acked(&views, self.is_proof_overdue(), now, effects);
             }
-            Some(M::SnapshotPage { view, first, last, entries }) => {
-                self.lobby.page(view, first, last, entries, effects);
-            }
-            Some(M::SnapshotEnd { view, proof }) => {
-                self.lobby.end_snapshot(view, &proof, now, effects);
-            }
-            Some(M::Delta { view, from, proof, changes }) => {
-                self.lobby.delta(view, from, &proof, changes, now, effects);
-            }
-            Some(M::Result { request, view }) => {
-                self.lobby.watch_answered(request, view, effects);
-                self.status.answered(request, effects);
-            }
-            Some(M::Error { request, code, text }) => self.refused(request, code, text, effects),
+            Some(M::Chosen(choice)) => self.status.chosen(choice, now, effects),
             Some(M::Goodbye { reason, reconnect, come_back_after_ms, text }) => {
                 let reason = Disconnect::Goodbye { reason, text };
                 self.dismissed(reason, invitation(reconnect, come_back_after_ms), now, effects);
             }
             Some(M::Welcome(_)) => self.unexpected("a second Welcome", now, effects),
+            Some(M::Result { request, view }) => self.carried_out(request, view, now, effects),
+            Some(M::Error { request, code, text }) => {
+                self.refused(request, code, text, now, effects);
+            }
+            Some(M::People { request, count, entries, next }) => {
+                self.told(request, Answer::People { count, entries, next }, effects);
+            }
+            Some(M::Explanation { request, explanation }) => {
+                self.told(request, Answer::Explanation(explanation), effects);
+            }
+            Some(M::Health { request, health }) => {
+                self.told(request, Answer::Health(health), effects);
+            }
+            Some(news) => self.news_of_a_view(news, now, effects),
             None => {}
         }
-        if self.is_signed_in() {
-            self.watch_if_due(now, effects);
-            self.send_status(effects);
+        self.send_what_is_due(now, effects);
+    }
+
+    fn news_of_a_view(&mut self, news: ServerMessage, now: Instant, effects: &mut Vec<Effect>) {
+        use ServerMessage as M;
+        let id = match &news {
+            M::SnapshotPage { view, .. }
+            | M::SnapshotEnd { view, .. }
+            | M::Delta { view, .. }
+            | M::Buckets { view, .. } => *view,
+            _ => return,
+        };
+        let Some(watched) = self.views.by_id(id) else { return };
+        match news {
+            M::SnapshotPage { first, last, entries, .. } => {
+                watched.page(first, last, entries, now, effects);
+            }
+            M::SnapshotEnd { proof, .. } => watched.end_snapshot(&proof, now, effects),
+            M::Delta { from, proof, changes, .. } => {
+                watched.delta(from, &proof, changes, now, effects);
+            }
+            M::Buckets { first, width, digests, more, .. } => {
+                watched.buckets(first, width, &digests, more, now);
+            }
+            _ => {}
         }
     }
 
     pub(super) fn poll_signed_in(&mut self, now: Instant, effects: &mut Vec<Effect>) {
-        self.watch_if_due(now, effects);
+        self.send_what_is_due(now, effects);
         let Phase::SignedIn(heartbeat) = &mut self.phase else { return };
         let (mut due, of) = (Vec::new(), heartbeat.misses());
         heartbeat.poll(now, &mut due);
+        let round_trip_us = heartbeat.round_trip_us();
         for pulse in due {
             match pulse {
-                Pulse::Beat { n } => effects.push(Effect::Send(ClientMessage::Heartbeat { n })),
+                Pulse::Beat { n } => {
+                    effects.push(Effect::Send(ClientMessage::Heartbeat { n, round_trip_us }));
+                }
                 Pulse::ContactLost { unanswered } => {
                     effects.push(Effect::Emit(Event::ContactLost { unanswered, of }));
-                    self.lobby.lose_proof(effects);
                 }
+                Pulse::ProofOverdue => self.views.overdue(true, now, effects),
                 Pulse::Over { unanswered } => {
                     let reason = CloseReason::HeartbeatTimeout;
                     effects.push(Effect::Send(ClientMessage::Goodbye { reason }));
@@ -117,27 +158,79 @@ impl Session {
         }
     }
 
+    /// Sends what waits, as far as it may be sent now.
+    pub(super) fn send_what_is_due(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+        if self.is_signed_in() {
+            let requests = &mut self.requests;
+            self.views.send(now, self.frame_max, requests, effects);
+            self.rooms.send(requests, effects);
+            self.status.send(now, requests, effects);
+            self.queries.send(self.frame_max, requests, effects);
+        }
+    }
+
+    fn is_proof_overdue(&self) -> bool {
+        matches!(&self.phase, Phase::SignedIn(heartbeat) if heartbeat.is_proof_overdue())
+    }
+
     fn round_trip(&mut self, n: u64, now: Instant, effects: &mut Vec<Effect>) {
         let Phase::SignedIn(heartbeat) = &mut self.phase else { return };
         let took = heartbeat.answered(n, now);
         effects.extend(took.map(|took| Effect::Emit(Event::RoundTrip(took))));
     }
 
-    fn watch_if_due(&mut self, now: Instant, effects: &mut Vec<Effect>) {
-        if self.lobby.watch_again_at().is_some_and(|at| now >= at) {
-            self.watch(now, effects);
+    fn carried_out(
+        &mut self,
+        request: u32,
+        view: Option<ViewId>,
+        now: Instant,
+        effects: &mut Vec<Effect>,
+    ) {
+        match self.requests.answered(request) {
+            Some(Asked::Watch(key, room)) => {
+                self.views.watching(key, room.as_ref(), view, now, effects);
+            }
+            Some(Asked::Status) => self.status.accepted(effects),
+            Some(Asked::Join(room)) => self.rooms.joined(&room),
+            Some(Asked::Leave(room)) => self.rooms.left(&room),
+            Some(Asked::Query(id)) => {
+                self.queries.answered(id, Err(QueryError::Misunderstood), effects);
+            }
+            Some(Asked::Unwatch | Asked::Repair(_)) | None => {}
         }
     }
 
-    fn watch(&mut self, now: Instant, effects: &mut Vec<Effect>) {
-        self.last_request = self.last_request.wrapping_add(1);
-        effects.push(Effect::Send(self.lobby.watch(self.last_request, now)));
+    fn refused(
+        &mut self,
+        request: u32,
+        code: ErrorCode,
+        text: String,
+        now: Instant,
+        effects: &mut Vec<Effect>,
+    ) {
+        match self.requests.answered(request) {
+            Some(Asked::Query(id)) => {
+                let refusal = QueryError::Refused { code, text };
+                return self.queries.answered(id, Err(refusal), effects);
+            }
+            // The program asked for neither, and need not know: a view that is not mended is watched anew.
+            Some(Asked::Repair(key)) => {
+                return self.views.by_key(key).into_iter().for_each(|view| view.repair_refused(now));
+            }
+            Some(Asked::Unwatch) => return,
+            Some(Asked::Watch(key, _)) => self.views.refused(key),
+            Some(Asked::Status) => self.status.refused(),
+            Some(Asked::Join(room) | Asked::Leave(room)) => self.rooms.refused(&room),
+            None => {}
+        }
+        effects.push(Effect::Emit(Event::Refused { code, text }));
     }
 
-    fn refused(&mut self, request: u32, code: ErrorCode, text: String, effects: &mut Vec<Effect>) {
-        self.lobby.watch_refused(request);
-        self.status.refused(request);
-        effects.push(Effect::Emit(Event::Refused { code, text }));
+    /// An answer to a question. To anything else it is none.
+    fn told(&mut self, request: u32, answer: Answer, effects: &mut Vec<Effect>) {
+        if let Some(Asked::Query(id)) = self.requests.answered(request) {
+            self.queries.answered(id, Ok(answer), effects);
+        }
     }
 
     fn dismissed(
