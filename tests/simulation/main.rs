@@ -7,12 +7,14 @@
 #[path = "../support/world/mod.rs"]
 mod world;
 
+mod causes;
 mod coming_back;
 mod connections;
 mod lives;
 mod people;
 mod restarts;
 mod two_worlds;
+mod views;
 
 use std::time::Duration;
 

@@ -318,6 +318,7 @@ impl World {
         let moment = self.moment();
         let server = self.server.as_mut().expect("the server runs");
         server.puppet_sign_in(puppet, hello(name), moment);
+        self.write_all();
     }
 
     /// A puppet shows another text.
@@ -332,6 +333,7 @@ impl World {
         let moment = self.moment();
         let server = self.server.as_mut().expect("the server runs");
         server.puppet(puppet, command, moment);
+        self.write_all();
     }
 
     /// Bytes that wait at the server for a client.
