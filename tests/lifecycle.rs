@@ -10,7 +10,9 @@ use std::process::{Command, Output, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use herenow_protocol::{ClientMessage, CloseReason, DeviceId, Presence, Status, StatusText};
+use herenow_protocol::{
+    Choice, ClientMessage, CloseReason, DeviceId, Presence, Status, StatusText,
+};
 use nix::sys::signal::Signal;
 use support::peer::{Goodbye, Next, ScriptedPeer, hello};
 use support::server::{HERENOW, TestServer};
@@ -29,7 +31,7 @@ const EXIT_CONFIG: i32 = 78;
 /// A user who is signed in, and to whom the server cannot send another byte.
 fn clogged_peer(server: SocketAddr, name: &str) -> ScriptedPeer {
     let mut peer = ScriptedPeer::signed_in(server, name);
-    let heartbeats = ClientMessage::Heartbeat { n: 1 }.encode().repeat(64);
+    let heartbeats = ClientMessage::Heartbeat { n: 1, round_trip_us: 0 }.encode().repeat(64);
     // The server takes no more heartbeats once it cannot get rid of its answers.
     peer.flood(&heartbeats, Duration::from_millis(200));
     peer
@@ -287,8 +289,9 @@ fn the_same_device_takes_its_name_over_without_a_leave() {
 
     // What the newer connection shows is told after the take-over, so nothing of that is under way.
     let text = StatusText::new("on the new one").expect("a test text is valid");
-    let presence = Presence { status: Status::Away, text };
-    newer.send(&ClientMessage::SetStatus { request: 7, presence: presence.clone() });
+    let choice = Choice::chosen(Status::Away, text.clone());
+    newer.send(&ClientMessage::SetStatus { request: 7, choice });
+    let presence = Presence::chosen(Status::Away, text);
     watcher.read_until("the new status", PATIENCE, |watcher| {
         watcher.list.presence("ada") == Some(&presence)
     });

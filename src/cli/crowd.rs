@@ -3,9 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use herenow_client::protocol::{
-    Choice, DeviceId, DeviceLabel, DisplayName, Status, StatusText,
-};
+use herenow_client::protocol::{Choice, DeviceId, DeviceLabel, DisplayName, Status, StatusText};
 use herenow_client::{Client, Connection, Event, Options, connect};
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;

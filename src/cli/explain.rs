@@ -80,7 +80,8 @@ fn as_words(explanation: &Explanation) -> String {
     if !transitions.is_empty() {
         lines.push("\nWhat happened last:".to_owned());
     }
-    lines.extend(transitions.iter().map(|transition| format!("  {}", transition_words(transition))));
+    lines
+        .extend(transitions.iter().map(|transition| format!("  {}", transition_words(transition))));
     lines.join("\n")
 }
 
@@ -102,16 +103,23 @@ fn session_words(report: &SessionReport) -> String {
     let state = match report.state {
         SessionState::Connected => {
             let sent = report.sent_ms_ago.map(|ms| format!(", sent {} ago", span(ms)));
-            let round_trip =
-                report.round_trip_us.map(|us| format!(", round trip {}.{} ms", us / 1000, us / 100 % 10));
+            let round_trip = report
+                .round_trip_us
+                .map(|us| format!(", round trip {}.{} ms", us / 1000, us / 100 % 10));
             let (sent, round_trip) = (sent.unwrap_or_default(), round_trip.unwrap_or_default());
             format!("connected, {heard}{sent}{round_trip}, {} beats missed", report.misses)
         }
         SessionState::Grace => {
-            format!("connection lost, {heard}, still counts for {}", span(report.grace_ms.unwrap_or(0)))
+            format!(
+                "connection lost, {heard}, still counts for {}",
+                span(report.grace_ms.unwrap_or(0))
+            )
         }
         SessionState::Resumable => {
-            format!("connection lost, {heard}, can be resumed for {}", span(report.resume_ms.unwrap_or(0)))
+            format!(
+                "connection lost, {heard}, can be resumed for {}",
+                span(report.resume_ms.unwrap_or(0))
+            )
         }
     };
     format!("{says}; {state}")
@@ -120,7 +128,8 @@ fn session_words(report: &SessionReport) -> String {
 fn transition_words(transition: &Transition) -> String {
     let status = transition.status.map(|status| format!(" {status}")).unwrap_or_default();
     let cause = transition.cause.map(|cause| format!(": {cause}")).unwrap_or_default();
-    let session = transition.session.map(|session| format!(" session {session}")).unwrap_or_default();
+    let session =
+        transition.session.map(|session| format!(" session {session}")).unwrap_or_default();
     format!("{}  {}{status}{session}{cause}", clock_time(transition.at_ms), transition.kind)
 }
 

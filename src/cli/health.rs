@@ -18,7 +18,9 @@ pub(crate) async fn run(arguments: super::args::Health) -> Result<(), Failure> {
     // Whoever closed the pipe has what they wanted.
     let _ = line(&if json { as_json(&health) } else { as_words(&health) });
     match health.store {
-        StoreState::Failing => Err(Failure::new(Exit::Refused, "the server cannot write its state")),
+        StoreState::Failing => {
+            Err(Failure::new(Exit::Refused, "the server cannot write its state"))
+        }
         StoreState::None | StoreState::Written => Ok(()),
     }
 }

@@ -65,9 +65,10 @@ impl Failure {
             Disconnect::ConnectionRefused => {
                 (Exit::Unavailable, "; `herenow serve` starts a server there")
             }
-            Disconnect::Goodbye { reason: CloseReason::NameInUse, .. } => {
-                (Exit::Refused, "; choose another one with --name, or `herenow pair` with that device")
-            }
+            Disconnect::Goodbye { reason: CloseReason::NameInUse, .. } => (
+                Exit::Refused,
+                "; choose another one with --name, or `herenow pair` with that device",
+            ),
             Disconnect::Goodbye { reason, .. } if is_refusal(*reason) => (Exit::Refused, ""),
             _ => (Exit::Unavailable, ""),
         };

@@ -222,13 +222,19 @@ pub(crate) fn event_words(event: &Event, view: &View, names: &Names) -> Option<S
         Event::Updated { entry, .. } => {
             format!("~ {} is {}", entry.name, full_words(&entry.shown.presence))
         }
-        Event::Left { entry, cause, .. } => format!("- {} left: {}", entry.name, cause_words(*cause)),
+        Event::Left { entry, cause, .. } => {
+            format!("- {} left: {}", entry.name, cause_words(*cause))
+        }
         Event::Stale { age, .. } => {
             format!("! the list may be old: it was right {} s ago", seconds(age.as_millis()))
         }
         Event::Fresh { .. } => "the list is exact again".to_owned(),
-        Event::Diverged { mismatch, .. } => format!("! the list is wrong and will be mended: {mismatch}"),
-        Event::Repaired { entries, .. } => format!("the list is mended; {entries} entries were wrong"),
+        Event::Diverged { mismatch, .. } => {
+            format!("! the list is wrong and will be mended: {mismatch}")
+        }
+        Event::Repaired { entries, .. } => {
+            format!("the list is mended; {entries} entries were wrong")
+        }
         Event::ContactLost { unanswered, of } => {
             format!("! contact lost: {unanswered} of {of} heartbeats unanswered")
         }
@@ -278,7 +284,11 @@ pub(crate) fn full_words(presence: &Presence) -> String {
         0 => String::new(),
         ms => format!(" ({} left)", in_words(ms)),
     };
-    if text.is_empty() { format!("{status}{idle}") } else { format!("{status}{idle}: {text}{left}") }
+    if text.is_empty() {
+        format!("{status}{idle}")
+    } else {
+        format!("{status}{idle}: {text}{left}")
+    }
 }
 
 /// A span, rounded up, in words as short as a column.

@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 use bytes::BytesMut;
 use herenow_protocol::digest::EntryHasher;
 use herenow_protocol::frame::take_body;
-use herenow_protocol::limits::{LOBBY, SERVER_FRAME_BYTES_MAX};
+use herenow_protocol::limits::SERVER_FRAME_BYTES_MAX;
 use herenow_protocol::{
-    Change, ClientMessage, CloseReason, DeviceId, Digest, DisplayName, Entry, Hello, Presence,
-    ServerMessage, UserId, ViewProof, Welcome,
+    Change, Choice, ClientMessage, CloseReason, DeviceId, DeviceLabel, Digest, DisplayName, Entry,
+    Hello, Presence, RoomName, ServerMessage, UserId, ViewProof, WatchTarget, Welcome,
 };
 use socket2::SockRef;
 
@@ -29,10 +29,12 @@ pub(crate) fn hello(name: &str) -> Hello {
     Hello {
         name: DisplayName::new(name).expect("a test name is valid"),
         device: DeviceId::new(&device).expect("a test device is valid"),
-        label: String::new(),
+        label: DeviceLabel::default(),
         heartbeat: None,
         observe: false,
-        presence: Presence::default(),
+        choice: Choice::default(),
+        key: None,
+        resume: None,
     }
 }
 
@@ -159,8 +161,8 @@ impl ScriptedPeer {
     /// Asks for the lobby's list without waiting for it.
     pub(crate) fn ask_to_watch(&mut self) {
         self.requests += 1;
-        let (request, room) = (self.requests, LOBBY.to_owned());
-        self.send(&ClientMessage::Watch { request, room });
+        let (request, target) = (self.requests, WatchTarget::Room(RoomName::lobby()));
+        self.send(&ClientMessage::Watch { request, target });
     }
 
     /// Sends a message.
@@ -182,7 +184,7 @@ impl ScriptedPeer {
         beats.n += 1;
         beats.due = at + beats.interval;
         let n = beats.n;
-        self.send(&ClientMessage::Heartbeat { n });
+        self.send(&ClientMessage::Heartbeat { n, round_trip_us: 0 });
         at
     }
 
@@ -358,7 +360,7 @@ impl ScriptedPeer {
             let beats = self.beats.as_mut().expect("checked one line above");
             beats.n += 1;
             beats.due += beats.interval;
-            let beat = ClientMessage::Heartbeat { n: beats.n }.encode();
+            let beat = ClientMessage::Heartbeat { n: beats.n, round_trip_us: 0 }.encode();
             // Whether the connection still stands is for the reader to find out.
             let _ = self.try_send(&beat);
         }
@@ -432,7 +434,7 @@ impl List {
     /// What a user shows.
     pub(crate) fn presence(&self, name: &str) -> Option<&Presence> {
         let mut entries = self.entries.values();
-        entries.find(|entry| entry.name.as_str() == name).map(|entry| &entry.presence)
+        entries.find(|entry| entry.name.as_str() == name).map(|entry| &entry.shown.presence)
     }
 
     /// Whether its snapshot is complete, so that everything in it was proved.
@@ -492,10 +494,8 @@ impl List {
                 let old = self.entries.insert(entry.id, entry.clone());
                 assert!(old.is_none() || !self.is_complete(), "{old:?} joined twice");
             }
-            Change::Updated { id, presence, since_ms } => match self.entries.get_mut(id) {
-                Some(entry) => {
-                    (entry.presence, entry.since_ms) = (presence.clone(), *since_ms);
-                }
+            Change::Updated { id, shown } => match self.entries.get_mut(id) {
+                Some(entry) => entry.shown = shown.clone(),
                 None => assert!(!self.is_complete(), "an update of nobody"),
             },
             Change::Left { id, .. } => {
