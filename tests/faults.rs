@@ -111,7 +111,7 @@ fn a_frozen_client_is_told_gone_although_its_kernel_answers_and_comes_back() {
 
 #[test]
 fn a_connection_that_is_reset_ends_alone() {
-    let mut server = TestServer::start(&[]);
+    let mut server = TestServer::start(&["--grace", "0s"]);
     let mut watcher = ScriptedPeer::watching(server.address, "watcher");
     let beats = ClientMessage::Heartbeat { n: 1, round_trip_us: 0 }.encode().repeat(500);
     for name in names("reset", 100) {
@@ -131,8 +131,9 @@ fn a_connection_that_is_reset_ends_alone() {
 }
 
 #[test]
-fn a_client_that_is_killed_is_told_gone_at_once() {
-    let server = TestServer::start(&[]);
+fn a_client_that_is_killed_is_told_gone_after_the_grace_period() {
+    const GRACE: Duration = Duration::from_secs(1);
+    let server = TestServer::start(&["--grace", "1s"]);
     let mut watcher = ScriptedPeer::watching(server.address, "watcher");
     let client = Client::start(server.address, "killed", &[]);
     client.journal.wait_for_list(PATIENCE, server.started_at);
@@ -141,6 +142,7 @@ fn a_client_that_is_killed_is_told_gone_at_once() {
     client.signal(Signal::SIGKILL);
     let leave = watcher.expect_leave("killed", PATIENCE);
     assert_eq!(leave.cause, CloseReason::ConnectionClosed);
+    assert!(leave.at - killed_at >= GRACE, "{:?}", leave.at - killed_at);
     say(&format!("a client was killed: told gone after {:?}", leave.at - killed_at));
 }
 
@@ -205,7 +207,7 @@ fn whoever_takes_too_long_to_sign_in_is_sent_away() {
 
 #[test]
 fn a_server_without_descriptors_rests_serves_its_users_and_recovers() {
-    let server = TestServer::start(&["--heartbeat", "500ms"]);
+    let server = TestServer::start(&["--heartbeat", "500ms", "--grace", "0s"]);
     let address = server.address;
     let mut watcher = ScriptedPeer::watching(address, "watcher");
     let users = names("user", 20);

@@ -22,6 +22,8 @@ pub(crate) enum Told {
     SignedIn(Rule),
     /// These are here; the list is proved exact.
     List(BTreeSet<String>),
+    /// The list that was shown before is proved exact again.
+    Fresh,
     /// Somebody came.
     Joined(String),
     /// Somebody left, with the cause of this name.
@@ -89,7 +91,7 @@ impl Journal {
         let news = |(at, told): &&Entry| {
             let is_news = matches!(
                 told,
-                Told::List(_) | Told::Joined(_) | Told::Left(..) | Told::ContactBack
+                Told::List(_) | Told::Fresh | Told::Joined(_) | Told::Left(..) | Told::ContactBack
             );
             is_news && (from..to).contains(at)
         };
@@ -129,9 +131,9 @@ impl Journal {
         })
     }
 
-    /// Waits for a complete list; returns when it came.
+    /// Waits for a list that is proved, a new one or the old one; returns when that was.
     pub(crate) fn wait_for_list(&self, limit: Duration, start: Instant) -> Instant {
-        let is_list = |told: &Told| matches!(told, Told::List(_)).then_some(());
+        let is_list = |told: &Told| matches!(told, Told::List(_) | Told::Fresh).then_some(());
         self.wait("a list", limit, start, is_list).0
     }
 
@@ -244,6 +246,7 @@ fn told(event: &Value) -> Option<Told> {
             let name = |user: &Value| user["user"].as_str().expect("a user has a name").to_owned();
             Told::List(users.iter().map(name).collect())
         }
+        "fresh" => Told::Fresh,
         "join" => Told::Joined(text("user")),
         "leave" => Told::Left(text("user"), text("cause")),
         "contact_lost" => Told::ContactLost,
