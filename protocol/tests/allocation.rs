@@ -2,17 +2,22 @@
 //!
 //! The budget of a frame of B bytes is a peak of 8 B + 4 KiB, whatever a client sends, and for what a
 //! server sends about people who come, are there or change. People who leave take 4 bytes on the wire and
-//! 56 in memory, so a frame full of them is over that budget, and so are lists of a server whose clock
-//! stands at 1970. For those the bound is 34 B + 4 KiB, at most 0.5 MiB; a client reads one frame at a time.
+//! 88 in memory, so a frame full of them is over that budget, and so are lists of a server whose clock
+//! stands at 1970, and of people with labels or metadata of one byte. For those the bound is 34 B + 4 KiB,
+//! at most 0.6 MiB; a client reads one frame at a time.
 
 use allocation_counter::measure;
 use herenow_protocol::limits::{
-    CLIENT_FRAME_BYTES_MAX, FRAME_PREFIX_BYTES, HELLO_BYTES_MAX, SERVER_FRAME_BYTES_MAX,
+    CLIENT_FRAME_BYTES_MAX, FRAME_PREFIX_BYTES, HELLO_BYTES_MAX, HELLO_VIEWS_MAX,
+    METADATA_PAIRS_MAX, NAMES_MAX, REPAIR_RANGES_MAX, SERVER_FRAME_BYTES_MAX, SESSIONS_MAX,
+    TRANSITIONS_MAX,
 };
 use herenow_protocol::message::Incoming;
 use herenow_protocol::{
-    Change, ClientMessage, CloseReason, DecodeError, DeviceId, Digest, DisplayName, Entry, Hello,
-    Presence, ServerMessage, Status, StatusText, UserId, ViewId, ViewProof, Violation,
+    Change, Choice, ClientMessage, CloseReason, DecodeError, DeviceId, DeviceLabel, Digest,
+    DisplayName, Entry, Epoch, Explanation, Hello, Metadata, Query, Resume, ResumeToken, RoomName,
+    Rule, ServerMessage, SessionId, SessionReport, SessionState, Shown, Status, StatusText,
+    Transition, TransitionKind, UserId, UserKey, ViewId, ViewProof, Violation, WatchTarget,
 };
 
 const SLACK: usize = 4_096;
@@ -54,10 +59,29 @@ fn client_body(message: &ClientMessage) -> Vec<u8> {
     body
 }
 
-fn entry(id: u32, name: &str, text: &str, since_ms: u64) -> Entry {
-    let name = DisplayName::new(name).expect("a test name is valid");
-    let text = StatusText::new(text).expect("a test text is valid");
-    Entry { id: UserId(id), name, presence: Presence { status: Status::Away, text }, since_ms }
+fn name(name: &str) -> DisplayName {
+    DisplayName::new(name).expect("a test name is valid")
+}
+
+fn status_text(text: &str) -> StatusText {
+    StatusText::new(text).expect("a test text is valid")
+}
+
+fn entry(id: u32, user: &str, text: &str, since_ms: u64) -> Entry {
+    let mut shown = Shown { since_ms, ..Shown::default() };
+    shown.presence.text = status_text(text);
+    Entry { id: UserId(id), name: name(user), shown }
+}
+
+/// An entry of someone with so many devices, and pairs of metadata of the fewest bytes.
+fn rich(id: u32, devices: usize, pairs: usize) -> Entry {
+    let label = DeviceLabel::new("x").expect("a test label is valid");
+    let keys: Vec<_> = (0..pairs).map(|n| char::from(b'a' + n as u8).to_string()).collect();
+    let mut entry = entry(id, "x", "y", 1_700_000_000_000);
+    entry.shown.devices = std::iter::repeat_n(label, devices).collect();
+    let pairs = keys.iter().map(|key| (&**key, ""));
+    entry.shown.metadata = Metadata::new(pairs).expect("test metadata are valid");
+    entry
 }
 
 fn page(entries: Vec<Entry>) -> ServerMessage {
@@ -157,25 +181,82 @@ fn a_type_error_does_not_keep_what_it_complains_about() {
 
 #[test]
 fn the_longest_client_messages_keep_to_the_budget() {
-    let presence = |text: &str| entry(0, "x", text, 0).presence;
     let hello = |text: &str| Hello {
-        name: DisplayName::new(&"é".repeat(32)).expect("64 bytes are allowed"),
+        name: name(&"é".repeat(32)),
         device: DeviceId::new(&"d".repeat(64)).expect("64 bytes are allowed"),
-        label: "l".repeat(64),
+        label: DeviceLabel::new(&"l".repeat(64)).expect("64 bytes are allowed"),
         heartbeat: None,
         observe: false,
-        presence: presence(text),
+        choice: Choice::chosen(Status::Busy, status_text(text)),
+        key: Some(UserKey([7; 16])),
+        resume: Some(Resume {
+            token: ResumeToken([8; 16]),
+            epoch: Some(Epoch([9; 16])),
+            views: vec![(ViewId(u32::MAX), 1 << 40); HELLO_VIEWS_MAX],
+        }),
     };
-    let hello = client_body(&ClientMessage::Hello(hello(&"🦊".repeat(70))));
-    assert!((HELLO_BYTES_MAX - 32..=HELLO_BYTES_MAX).contains(&hello.len()), "{}", hello.len());
-    let set_status =
-        ClientMessage::SetStatus { request: u32::MAX, presence: presence(&"🦊".repeat(140)) };
-    let watch = |bytes| ClientMessage::Watch { request: u32::MAX, room: "r".repeat(bytes) };
-    let watch = client_body(&watch(CLIENT_FRAME_BYTES_MAX - 11));
-    assert_eq!(watch.len(), CLIENT_FRAME_BYTES_MAX);
+    let hello = client_body(&ClientMessage::Hello(hello(&"🦊".repeat(110))));
+    assert!((HELLO_BYTES_MAX - 128..=HELLO_BYTES_MAX).contains(&hello.len()), "{}", hello.len());
+    let metadata = rich(1, 0, METADATA_PAIRS_MAX).shown.metadata;
+    let choice = Choice {
+        metadata: Some(metadata),
+        ..Choice::chosen(Status::Away, status_text(&"🦊".repeat(140)))
+    };
+    let set_status = ClientMessage::SetStatus { request: u32::MAX, choice };
+    let room = RoomName::new(&"r".repeat(64)).expect("64 bytes are allowed");
+    let join = ClientMessage::Join { request: 1, room };
+    let ranges = vec![(UserId(1), UserId(2)); REPAIR_RANGES_MAX];
+    let repair = ClientMessage::Repair { request: 1, view: ViewId(1), ranges };
     assert_frugal("Hello", &hello, 8, Incoming::decode);
-    assert_frugal("SetStatus", &client_body(&set_status), 8, Incoming::decode);
-    assert_frugal("Watch", &watch, 8, Incoming::decode);
+    for message in [set_status, join, repair] {
+        assert_frugal("a request", &client_body(&message), 8, Incoming::decode);
+    }
+}
+
+#[test]
+fn lists_of_names_keep_to_the_budget_however_short_the_names_are() {
+    for bytes in [1, 2, 7, 8, 9, 16, 29] {
+        let names = vec![name(&"x".repeat(bytes)); NAMES_MAX];
+        let target = WatchTarget::People { names: names.clone(), view: None };
+        let watch = client_body(&ClientMessage::Watch { request: 1, target });
+        let query = ClientMessage::Query { request: 1, query: Query::People(names) };
+        assert!(watch.len() <= CLIENT_FRAME_BYTES_MAX);
+        assert_frugal("Watch", &watch, 8, Incoming::decode);
+        assert_frugal("Query", &client_body(&query), 8, Incoming::decode);
+    }
+}
+
+#[test]
+fn lists_of_a_client_that_are_too_long_keep_to_the_budget() {
+    // As many elements as a frame holds, and a message that ends with the list.
+    let full = |head: &[u8], element: &[u8]| {
+        let count = (CLIENT_FRAME_BYTES_MAX - head.len() - 3) / element.len();
+        let len = u16::try_from(count).expect("a frame is short").to_be_bytes();
+        [head, &[0xdc], &len, &element.repeat(count)].concat()
+    };
+    let hello = [0x9f, 1, 1, 0xa1, b'x', 0xa1, b'd', 0xa0, 0, 0xc2, 0, 0xc0, 0xc3, 0, 0xc0];
+    let token = [[0xc4, 16].to_vec(), vec![7; 16]].concat();
+    let hello = [&hello[..], &token, &[0xc0]].concat();
+    let lists: [(&str, Vec<u8>); 5] = [
+        ("views of Hello", full(&hello, &[0x92, 1, 1])),
+        ("ranges of Repair", full(&[0x94, 10, 1, 1], &[0x92, 1, 1])),
+        ("names of Watch", full(&[0x94, 4, 1, 1], &[0xa1, b'x'])),
+        ("names of Query", full(&[0x94, 9, 1, 0], &[0xa1, b'x'])),
+        ("names without a character", full(&[0x94, 9, 1, 0], &[0xa0])),
+    ];
+    for (name, body) in lists {
+        assert!(Incoming::decode(&body).is_ok(), "{name} have the right shape");
+        assert_frugal(name, &body, 8, Incoming::decode);
+    }
+    // A map has no list's length in front, so its pairs are counted.
+    let pairs = (CLIENT_FRAME_BYTES_MAX - 16) / 3;
+    let len = u16::try_from(pairs).expect("a frame is short").to_be_bytes();
+    let head = [&[0x97, 3, 1, 0, 0xc0, 0xc2, 0, 0xde][..], &len].concat();
+    for pair in [[0xa1, b'k', 0xa0], [0xa0, 0xa1, b'v']] {
+        let body = [&head[..], &pair.repeat(pairs)].concat();
+        assert!(matches!(Incoming::decode(&body), Ok(Incoming::BadRequest { .. })));
+        assert_frugal("metadata", &body, 8, Incoming::decode);
+    }
 }
 
 #[test]
@@ -202,10 +283,7 @@ fn the_longest_lists_of_a_server_with_a_clock_keep_to_the_budget() {
     let silent = |id| entry(id, "x", "", now);
     let proof = ViewProof { version: 1, count: 1, digest: Digest::from_bytes([7; 16]) };
     let ack = |views| ServerMessage::HeartbeatAck { n: 1, me: None, views };
-    let updated = |id| {
-        let presence = Presence::default();
-        Change::Updated { id: UserId(id), presence, since_ms: now }
-    };
+    let updated = |id| Change::Updated { id: UserId(id), shown: silent(id).shown };
     let messages = [
         ("long entries", longest(long, page)),
         ("short entries", longest(short, page)),
@@ -220,11 +298,59 @@ fn the_longest_lists_of_a_server_with_a_clock_keep_to_the_budget() {
 }
 
 #[test]
+fn what_a_server_says_once_keeps_to_the_budget() {
+    let label = || DeviceLabel::new("x").expect("a test label is valid");
+    let report = |n| SessionReport {
+        session: SessionId(n),
+        device: label(),
+        state: SessionState::Connected,
+        status: Status::Available,
+        automatic: true,
+        since_ms: 1_700_000_000_000,
+        heard_ms_ago: 1,
+        sent_ms_ago: None,
+        round_trip_us: None,
+        misses: 0,
+        grace_ms: None,
+        resume_ms: None,
+    };
+    let transition = |n| Transition {
+        at_ms: 1_700_000_000_000 + n,
+        kind: TransitionKind::Lost,
+        session: Some(SessionId(n)),
+        cause: Some(CloseReason::HeartbeatTimeout),
+        not_before_ms: 1_700_000_000_000,
+        status: None,
+    };
+    let explanation = Explanation {
+        name: name("x"),
+        me: None,
+        rule: Rule::Precedence,
+        winner: None,
+        sessions: (1..=SESSIONS_MAX as u64).map(report).collect(),
+        transitions: (1..=TRANSITIONS_MAX as u64).map(transition).collect(),
+    };
+    let explanation = ServerMessage::Explanation { request: 1, explanation };
+    let digests = vec![Digest::from_bytes([7; 16]); SERVER_FRAME_BYTES_MAX / 16 - 1];
+    let buckets =
+        ServerMessage::Buckets { view: ViewId(1), first: 0, width: 16, digests, more: false };
+    for message in [explanation, buckets] {
+        assert_frugal("an answer", &server_body(&message), 8, ServerMessage::decode);
+    }
+}
+
+#[test]
 fn the_worst_lists_that_any_server_can_send_have_a_bound_of_their_own() {
     let left = |_| Change::Left { id: UserId(1), cause: CloseReason::Goodbye };
     let joined = |_| Change::Joined(entry(1, "x", "y", 0));
     let tiny = |id| entry(id, "x", "y", 0);
-    for message in [longest(left, delta), longest(joined, delta), longest(tiny, page)] {
+    let devices = |id| rich(id, 1, 0);
+    let pair = |id| rich(id, 0, 1);
+    let pairs = |id| rich(id, SESSIONS_MAX, METADATA_PAIRS_MAX);
+    let [devices, pair, pairs] =
+        [longest(devices, page), longest(pair, page), longest(pairs, page)];
+    let lists = [longest(left, delta), longest(joined, delta), longest(tiny, page)];
+    for message in lists.into_iter().chain([devices, pair, pairs]) {
         assert_frugal("a list", &server_body(&message), WORST_PER_BYTE, ServerMessage::decode);
     }
 
