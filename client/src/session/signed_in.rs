@@ -58,8 +58,7 @@ impl Session {
     /// Goes on where the last session ended, as far as the server does; the rest is asked for anew.
     fn take_up(&mut self, welcome: &Welcome, interval: Duration, now: Instant) {
         let resumed = welcome.resumed && self.ticket.is_some();
-        let same_epoch =
-            self.ticket.as_ref().is_some_and(|ticket| ticket.epoch() == welcome.epoch);
+        let same_epoch = self.ticket.as_ref().is_some_and(|ticket| ticket.epoch() == welcome.epoch);
         let said = std::mem::take(&mut self.said);
         let goes_on = |id: ViewId| {
             let was_named = said.views.iter().any(|(view, _)| *view == id);
@@ -215,7 +214,11 @@ impl Session {
             }
             // The program asked for neither, and need not know: a view that is not mended is watched anew.
             Some(Asked::Repair(key)) => {
-                return self.views.by_key(key).into_iter().for_each(|view| view.repair_refused(now));
+                return self
+                    .views
+                    .by_key(key)
+                    .into_iter()
+                    .for_each(|view| view.repair_refused(now));
             }
             Some(Asked::Unwatch) => return,
             Some(Asked::Watch(key, _)) => self.views.refused(key),

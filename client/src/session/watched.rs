@@ -159,7 +159,10 @@ impl Watched {
                 self.repair = Some(Repair::begun(now + self.repair_time));
                 self.ask_for(Vec::new(), requests, effects);
             }
-            Some((_, Todo::Pages(ranges))) => self.ask_for(ranges, requests, effects),
+            Some((_, Todo::Pages(ranges))) => {
+                self.view.await_pages();
+                self.ask_for(ranges, requests, effects);
+            }
             None => {}
         }
     }
@@ -368,10 +371,8 @@ impl Watched {
             && let Some(view) = self.id.take()
         {
             self.whole = false;
-            requests.send(Asked::Unwatch, effects, |request| ClientMessage::Unwatch {
-                request,
-                view,
-            });
+            requests
+                .send(Asked::Unwatch, effects, |request| ClientMessage::Unwatch { request, view });
         }
         self.listed = 0;
         self.ask(frame_max, requests, effects);
@@ -392,12 +393,7 @@ impl Watched {
         requests.send(asked, effects, |request| ClientMessage::Watch { request, target });
     }
 
-    fn ask_for(
-        &mut self,
-        ranges: Vec<Range>,
-        requests: &mut Requests,
-        effects: &mut Vec<Effect>,
-    ) {
+    fn ask_for(&mut self, ranges: Vec<Range>, requests: &mut Requests, effects: &mut Vec<Effect>) {
         if let Some(view) = self.id {
             let build = |request| ClientMessage::Repair { request, view, ranges };
             requests.send(Asked::Repair(self.key), effects, build);
