@@ -10,8 +10,8 @@ use herenow_client::protocol::{
 };
 use herenow_client::{Answer, Disconnect, Event, ViewKey};
 use script::{
-    BEAT, Script, VIEW, closed, connect_to, entry, goodbye, page, proof, until, until_closed,
-    welcome,
+    BEAT, Script, VIEW, closed, connect_to, entry, goodbye, page, proof, unhurried, until,
+    until_closed, welcome,
 };
 
 const SNAPSHOT: Event = Event::Snapshot { view: ViewKey::FIRST };
@@ -59,7 +59,7 @@ async fn a_wrong_digest_is_told_and_the_list_is_mended() {
     let (_client, mut connection) = connect_to(&server);
     let truth = [entry(1, "ada"), entry(9, "eve"), entry(17, "bob")];
     let serve = async {
-        let mut line = script.accept_and_welcome().await;
+        let mut line = script.accept_with(unhurried()).await;
         line.serve_list(1, &[entry(1, "ada"), entry(17, "bob")]).await;
         let changes = vec![Change::Joined(entry(9, "liz"))];
         line.send(&ServerMessage::Delta { view: VIEW, from: 1, proof: proof(2, &truth), changes })
@@ -98,17 +98,17 @@ async fn a_broken_connection_is_resumed_and_the_list_goes_on() {
     let (mut script, server) = Script::listen().await;
     let (_client, mut connection) = connect_to(&server);
     let list = [entry(1, "ada"), entry(2, "bob")];
+    let (has_list, seen) = tokio::sync::oneshot::channel();
     let serve = async {
-        let mut line = script.accept_and_welcome().await;
+        let mut line = script.accept_with(unhurried()).await;
         line.serve_list(1, &list[..1]).await;
-        // The client has the list once it beats after it.
-        while line.expect_beat().await < 2 {}
+        seen.await.expect("the client gets its list");
         drop(line);
         let mut line = script.accept().await;
         let resume = line.expect_hello().await.resume.expect("the session goes on");
         assert_eq!(resume.token, welcome().token.expect("the script gives one"));
         assert_eq!(resume.views, [(VIEW, 1)]);
-        let welcome = Welcome { resumed: true, views: vec![VIEW], ..welcome() };
+        let welcome = Welcome { resumed: true, views: vec![VIEW], ..unhurried() };
         line.send(&ServerMessage::Welcome(welcome)).await;
         let changes = vec![Change::Joined(entry(2, "bob"))];
         let after = proof(2, &list);
@@ -118,6 +118,7 @@ async fn a_broken_connection_is_resumed_and_the_list_goes_on() {
     };
     let client = async {
         until(&mut connection, |event| *event == SNAPSHOT).await;
+        has_list.send(()).expect("the script waits for it");
         until_closed(&mut connection).await;
         let mut told = Vec::new();
         while told.last() != Some(&FRESH) {
@@ -136,7 +137,7 @@ async fn a_question_is_answered() {
     let (mut script, server) = Script::listen().await;
     let (client, mut connection) = connect_to(&server);
     let serve = async {
-        let mut line = script.accept_and_welcome().await;
+        let mut line = script.accept_with(unhurried()).await;
         line.expect_watch().await;
         let Some(ClientMessage::Query { request, .. }) = line.next().await else {
             panic!("not a question")

@@ -39,9 +39,14 @@ impl Script {
 
     /// Up to the `Welcome`.
     pub(crate) async fn accept_and_welcome(&mut self) -> Line {
+        self.accept_with(welcome()).await
+    }
+
+    /// Up to this `Welcome`.
+    pub(crate) async fn accept_with(&mut self, welcome: Welcome) -> Line {
         let mut line = self.accept().await;
         line.expect_hello().await;
-        line.send(&ServerMessage::Welcome(welcome())).await;
+        line.send(&ServerMessage::Welcome(welcome)).await;
         line
     }
 
@@ -179,6 +184,11 @@ pub(crate) fn goodbye(
     come_back_after_ms: u64,
 ) -> ServerMessage {
     ServerMessage::Goodbye { reason, reconnect, come_back_after_ms, text: String::new() }
+}
+
+/// A `Welcome` after which no beat comes for long, for scripts that a busy machine must not hurry.
+pub(crate) fn unhurried() -> Welcome {
+    Welcome { heartbeat_ms: 60_000, detection_bound_ms: 301_000, ..welcome() }
 }
 
 pub(crate) fn welcome() -> Welcome {
