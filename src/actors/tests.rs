@@ -12,8 +12,8 @@ use bytes::BytesMut;
 use herenow_protocol::frame::take_body;
 use herenow_protocol::limits::FRAME_BYTES_MAX;
 use herenow_protocol::{
-    Change, ClientMessage, CloseReason, DeviceId, DisplayName, Epoch, Hello, Presence,
-    ServerMessage,
+    Change, Choice, ClientMessage, CloseReason, DeviceId, DeviceLabel, DisplayName, Epoch, Hello,
+    RoomName, ServerMessage, Status, WatchTarget,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, ReadHalf};
 
@@ -23,7 +23,7 @@ use super::registry_actor::{EXIT_SOFTWARE, RegistryActor};
 use super::session_actor::{Local, Reader, SessionActor};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::registry::Registry;
+use crate::registry::{Registry, Rules};
 
 /// Makes the actor that gets it panic.
 #[derive(Message)]
@@ -58,12 +58,14 @@ struct Rig {
 }
 
 impl Rig {
+    /// Nobody counts any longer than their connection, so that no test waits for a grace period.
     fn start() -> Self {
-        let (config, clock) = (Arc::new(Config::default()), Clock::system());
+        let config = Config { grace: Duration::ZERO, ..Config::default() };
+        let (config, clock) = (Arc::new(config), Clock::system());
         let lines = Lines::default();
         let fanout = FanoutActor::new(lines.clone(), Arc::clone(&config), clock).start();
-        let registry = Registry::new(Epoch([1; 16]), config.tick);
-        let registry = RegistryActor::new(registry, Fanouts(vec![fanout]), clock).start();
+        let registry = Registry::new(Epoch([1; 16]), Rules::from(&*config));
+        let registry = RegistryActor::new(registry, Fanouts(vec![fanout]), clock, None).start();
         Self { local: Local { arbiter: 0, config, clock, registry, lines } }
     }
 
@@ -76,7 +78,8 @@ impl Rig {
         let mut caller = Caller { stream: ours, received: BytesMut::new() };
         caller.say(&ClientMessage::Hello(hello(name))).await;
         caller.expect(|message| matches!(message, ServerMessage::Welcome(_))).await;
-        caller.say(&ClientMessage::Watch { request: 1, room: "lobby".into() }).await;
+        let target = WatchTarget::Room(RoomName::lobby());
+        caller.say(&ClientMessage::Watch { request: 1, target }).await;
         caller.expect(|message| matches!(message, ServerMessage::SnapshotEnd { .. })).await;
         (actor, caller)
     }
@@ -86,10 +89,12 @@ fn hello(name: &str) -> Hello {
     Hello {
         name: DisplayName::new(name).expect("a test name is valid"),
         device: DeviceId::new(name).expect("a test device id is valid"),
-        label: String::new(),
+        label: DeviceLabel::default(),
         heartbeat: None,
         observe: false,
-        presence: Presence::default(),
+        choice: Choice::automatic(Status::Available),
+        key: None,
+        resume: None,
     }
 }
 
@@ -137,7 +142,7 @@ fn a_panic_in_a_session_ends_that_session_alone() {
             _ => false,
         };
         bob.expect(left).await;
-        bob.say(&ClientMessage::Heartbeat { n: 1 }).await;
+        bob.say(&ClientMessage::Heartbeat { n: 1, round_trip_us: 0 }).await;
         let ack = bob.expect(|m| matches!(m, ServerMessage::HeartbeatAck { .. })).await;
         let ServerMessage::HeartbeatAck { views, .. } = ack else { unreachable!() };
         assert_eq!(views[0].1.count, 1, "bob alone is left");
