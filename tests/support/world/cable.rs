@@ -22,19 +22,35 @@ pub enum Parcel {
 }
 
 /// One direction of a connection.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Direction {
     parcels: VecDeque<(Instant, Parcel)>,
     in_flight: usize,
+    window: usize,
     cut: bool,
     closed: bool,
 }
 
+impl Default for Direction {
+    fn default() -> Self {
+        let parcels = VecDeque::new();
+        Self { parcels, in_flight: 0, window: WINDOW, cut: false, closed: false }
+    }
+}
+
 impl Direction {
+    /// From now on the sender may be this many bytes ahead.
+    pub fn set_window(&mut self, window: usize) {
+        self.window = window;
+    }
+
     /// Sends bytes as far as the window goes; returns how many were taken.
     pub fn send(&mut self, bytes: &[u8], now: Instant, delay: Duration) -> usize {
-        let taken =
-            if self.closed { bytes.len() } else { bytes.len().min(WINDOW - self.in_flight) };
+        let room = self.window.saturating_sub(self.in_flight);
+        let taken = match self.closed {
+            true => bytes.len(),
+            false => bytes.len().min(room),
+        };
         if taken > 0 && !self.closed {
             self.in_flight += taken;
             self.put(Parcel::Bytes(bytes[..taken].to_vec()), now, delay);

@@ -2,86 +2,62 @@
 //!
 //! Nothing here sleeps, and nothing is random but by the seed: the same seed gives the same
 //! transcript. Every frame is encoded and decoded on its way.
+//!
+//! This page is what a test does to the world; [`run`] lets time pass in it.
 
 pub mod cable;
+pub mod client;
+pub mod dice;
+pub mod journal;
 pub mod oracle;
+mod run;
 pub mod server;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use cable::{Direction, Parcel};
+use cable::Parcel;
+use client::{Client, Wire};
+pub use client::{Cut, Who};
+use dice::For;
 use herenow::clock::Moment;
 use herenow::config::Config;
-use herenow_client::protocol::frame::split_body;
-use herenow_client::protocol::limits::FRAME_BYTES_MAX;
-use herenow_client::protocol::{CloseReason, DeviceId, DisplayName, Presence, SessionId};
-use herenow_client::session::{Command, Effect, Session};
-use herenow_client::{Disconnect, Event, Options, View};
+use herenow::registry::{Answer, ConnectionId};
+use herenow_client::protocol::{
+    Choice, DeviceId, DisplayName, Entry, Hello, Query, Shown, Status, StatusText, UserId,
+};
+use herenow_client::session::{Command, Session};
+use herenow_client::{Disconnect, Options, View, ViewKey};
+use journal::Journal;
 use oracle::Watcher;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use server::Server;
 
 /// The wall clock at the start of every world.
-const UNIX_MS: u64 = 1_700_000_000_000;
+pub const UNIX_MS: u64 = 1_700_000_000_000;
 
-/// Longer than any connection attempt that nobody answers.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// Events in a row at one instant, before the world is considered stuck.
-const STEPS_PER_INSTANT: usize = 100_000;
-
-/// Which client.
-pub type Who = usize;
+/// The slowest delivery of a cable that is whole.
+pub const DELIVERY_MAX: Duration = Duration::from_millis(30);
 
 /// Everything there is.
 pub struct World {
+    seed: u64,
     rng: StdRng,
     start: Instant,
     now: Instant,
     config: Config,
     /// The server; `None` while it is down.
     pub server: Option<Server>,
+    /// What is on disk while the server is down.
+    disk: Journal,
+    keeps_state: bool,
     server_runs: u8,
     server_frozen: bool,
     clients: Vec<Client>,
-    wires: BTreeMap<SessionId, Wire>,
+    wires: BTreeMap<ConnectionId, Wire>,
     /// What every client was told, one line each.
     pub transcript: Vec<String>,
-}
-
-struct Client {
-    session: Session,
-    watcher: Watcher,
-    wire: Option<SessionId>,
-    received: Vec<u8>,
-    /// An attempt to connect that nobody answers ends here.
-    connecting_until: Option<Instant>,
-    frozen: bool,
-    cut: Cut,
-}
-
-/// Which directions of a client's cable are cut.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Cut {
-    /// From the client to the server.
-    pub up: bool,
-    /// From the server to the client.
-    pub down: bool,
-}
-
-impl Cut {
-    /// The cable is pulled.
-    pub const BOTH: Self = Self { up: true, down: true };
-    /// The cable is whole.
-    pub const NONE: Self = Self { up: false, down: false };
-}
-
-struct Wire {
-    client: Who,
-    up: Direction,
-    down: Direction,
 }
 
 impl World {
@@ -92,15 +68,27 @@ impl World {
 
     /// A world with this configuration.
     pub fn with(seed: u64, config: Config) -> Self {
+        Self::new(seed, config, None)
+    }
+
+    /// A world whose server keeps its state on a disk. A crash of a `lossy` one takes what is not committed.
+    pub fn with_state(seed: u64, config: Config, lossy: bool) -> Self {
+        Self::new(seed, config, Some(lossy))
+    }
+
+    fn new(seed: u64, config: Config, state: Option<bool>) -> Self {
         config.check().expect("a test's configuration holds");
         #[expect(clippy::disallowed_methods, reason = "any instant will do as the start")]
         let start = Instant::now();
         let mut world = Self {
+            seed,
             rng: StdRng::seed_from_u64(seed),
             start,
             now: start,
             config,
             server: None,
+            disk: Journal::new(state == Some(true)),
+            keeps_state: state.is_some(),
             server_runs: 0,
             server_frozen: false,
             clients: Vec::new(),
@@ -119,23 +107,28 @@ impl World {
 
     /// A new client from this device, with other options.
     pub fn join_as(&mut self, name: &str, device: &str, adapt: impl FnOnce(&mut Options)) -> Who {
-        let name = DisplayName::new(name).expect("a test name is valid");
-        let device = DeviceId::new(device).expect("a test device id is valid");
-        let mut options = Options::new("server", name, device);
+        let mut options = options(name, device);
         adapt(&mut options);
-        let session = Session::new(&options, self.rng.random(), self.now);
         let who = self.clients.len();
-        self.clients.push(Client {
-            session,
-            watcher: Watcher::default(),
-            wire: None,
-            received: Vec::new(),
-            connecting_until: None,
-            frozen: false,
-            cut: Cut::NONE,
-        });
+        let seed = dice::number(self.seed, lane(who), For::Jitter, 0);
+        self.clients.push(Client::new(Session::new(&options, seed, self.now), &options));
         self.drive(who, Session::poll);
         who
+    }
+
+    /// A client's program is started again; what the former one was told is forgotten.
+    pub fn start_again(&mut self, who: Who, adapt: impl FnOnce(&mut Options)) {
+        let Client { name, device, runs, .. } = &self.clients[who];
+        let mut options = options(name, device);
+        adapt(&mut options);
+        let runs = runs + 1;
+        let seed = dice::number(self.seed, lane(who), For::Jitter, runs);
+        let session = Session::new(&options, seed, self.now);
+        let client = &mut self.clients[who];
+        (client.session, client.runs) = (session, runs);
+        client.watcher = Watcher::default();
+        client.frozen = false;
+        self.drive(who, Session::poll);
     }
 
     /// Cuts or mends a client's cable.
@@ -172,9 +165,34 @@ impl World {
         wire.down.finish(Parcel::Reset, self.now, Duration::ZERO);
     }
 
-    /// A client shows another presence.
-    pub fn set_presence(&mut self, who: Who, presence: Presence) {
-        self.command(who, Command::SetPresence(presence));
+    /// The client's computer changes its address: it knows that its connection is gone, the server never hears of it.
+    pub fn roam(&mut self, who: Who) {
+        let Some(id) = self.clients[who].wire.take() else { return };
+        if let Some(wire) = self.wires.get_mut(&id) {
+            wire.up.set_cut(true, self.now);
+            wire.down.set_cut(true, self.now);
+        }
+        self.drive(who, |session, now, effects| {
+            session.disconnected(Disconnect::ConnectionReset, now, effects);
+        });
+    }
+
+    /// The client's process beats, but takes nothing from its socket any more, whose buffers are full.
+    pub fn choke(&mut self, who: Who) {
+        if let Some(wire) = self.clients[who].wire.and_then(|id| self.wires.get_mut(&id)) {
+            wire.down.set_window(0);
+        }
+    }
+
+    /// A client sends bytes that its rules would not.
+    pub fn inject(&mut self, who: Who, bytes: &[u8]) {
+        self.send(who, bytes);
+    }
+
+    /// A client shows another status, and says so itself.
+    pub fn show(&mut self, who: Who, status: Status, text: &str) {
+        let text = StatusText::new(text).expect("a test text is valid");
+        self.command(who, Command::Choose(Choice::chosen(status, text)));
     }
 
     /// A client signs out.
@@ -182,43 +200,49 @@ impl World {
         self.command(who, Command::Goodbye);
     }
 
+    /// A client's program wants something.
+    pub fn command(&mut self, who: Who, command: Command) {
+        self.drive(who, |session, now, effects| session.command(command, now, effects));
+    }
+
     /// The server's process dies without a word.
     pub fn kill_server(&mut self) {
-        self.server = None;
-        for wire in self.wires.values_mut() {
-            wire.down.finish(Parcel::End, self.now, Duration::from_millis(1));
+        let moment = self.moment();
+        if let Some(mut server) = self.server.take() {
+            server.journal.crash(moment);
+            self.disk = server.journal;
         }
+        self.close_wires();
     }
 
     /// The server says goodbye to everyone and ends.
-    pub fn stop_server(&mut self, come_back: Duration) {
+    pub fn stop_server(&mut self) {
+        let moment = self.moment();
+        self.server_frozen = false;
         if let Some(server) = &mut self.server {
-            server.say_goodbye(come_back);
+            server.say_goodbye(moment);
         }
         self.write_all();
-        self.kill_server();
+        if let Some(mut server) = self.server.take() {
+            server.journal.close(moment);
+            self.disk = server.journal;
+        }
+        self.close_wires();
     }
 
-    /// The server is there (again), with an empty list and another epoch.
+    /// The server is there (again), in another epoch, with the list that its disk kept, if it has one.
     pub fn start_server(&mut self) {
         self.server_runs += 1;
-        self.server = Some(Server::started(self.config.clone(), self.server_runs));
+        let (disk, moment) = (std::mem::take(&mut self.disk), self.moment());
+        let restores = self.keeps_state && self.server_runs > 1;
+        let config = self.config.clone();
+        self.server = Some(Server::started(config, self.server_runs, disk, restores, moment));
         self.server_frozen = false;
     }
 
-    /// Lets time pass.
-    pub fn advance(&mut self, span: Duration) {
-        let end = self.now + span;
-        let mut steps = 0;
-        while let Some(at) = self.next().filter(|at| *at <= end) {
-            if at > self.now {
-                (self.now, steps) = (at, 0);
-            }
-            steps += 1;
-            assert!(steps < STEPS_PER_INSTANT, "the world is stuck at {:?}", self.elapsed());
-            self.step();
-        }
-        self.now = end;
+    /// What the server wrote down.
+    pub fn journal(&self) -> &Journal {
+        self.server.as_ref().map_or(&self.disk, |server| &server.journal)
     }
 
     /// What a watcher was told.
@@ -226,9 +250,24 @@ impl World {
         &self.clients[who].watcher
     }
 
-    /// A client's list.
+    /// A watcher, to tell what it may see.
+    pub fn watcher_mut(&mut self, who: Who) -> &mut Watcher {
+        &mut self.clients[who].watcher
+    }
+
+    /// A client as a whole.
+    pub fn client(&mut self, who: Who) -> &mut Client {
+        &mut self.clients[who]
+    }
+
+    /// A client's first list.
     pub fn view(&self, who: Who) -> &View {
         self.clients[who].session.view()
+    }
+
+    /// A client's list of this number.
+    pub fn view_of(&self, who: Who, key: ViewKey) -> Option<&View> {
+        self.clients[who].session.view_of(key)
     }
 
     /// Whether a client is signed in.
@@ -241,10 +280,37 @@ impl World {
         self.clients[who].session.is_over()
     }
 
-    /// The server's list: names with their presence.
-    pub fn listed(&self) -> BTreeMap<String, Presence> {
+    /// The connection that a client has.
+    pub fn connection(&self, who: Who) -> Option<ConnectionId> {
+        self.clients[who].wire
+    }
+
+    /// The server's list: names with what is shown of them.
+    pub fn listed(&self) -> BTreeMap<String, Shown> {
         let server = self.server.as_ref().expect("the server runs");
-        server.registry.listed().map(|e| (e.name.to_string(), e.presence.clone())).collect()
+        server.registry.listed().map(|e| (e.name.to_string(), e.shown.clone())).collect()
+    }
+
+    /// What the server answers to a stranger's question for a page of a room, or for people.
+    pub fn ask(&mut self, query: Query) -> Vec<Entry> {
+        let (moment, mut all) = (self.moment(), Vec::new());
+        let server = self.server.as_mut().expect("the server runs");
+        let mut next = Some(query);
+        while let Some(query) = next.take() {
+            let more = |from: UserId| match &query {
+                Query::Page { room, .. } => Query::Page { room: room.clone(), from },
+                Query::People(names) => Query::People(names[from.0 as usize..].to_vec()),
+                other => other.clone(),
+            };
+            match server.query(hello("auditor"), query.clone(), moment) {
+                Answer::People(_, entries, from) => {
+                    all.extend(entries);
+                    next = from.map(more);
+                }
+                answer => panic!("{answer:?}"),
+            }
+        }
+        all
     }
 
     /// Bytes that wait at the server for a client.
@@ -264,196 +330,33 @@ impl World {
         self.now - self.start
     }
 
-    /// A number below `end`, by the seed.
-    pub fn dice(&mut self, end: u64) -> u64 {
-        self.rng.random_range(0..end)
-    }
-
-    fn moment(&self) -> Moment {
+    /// The present moment by the server's clocks.
+    pub fn moment(&self) -> Moment {
         let elapsed = u64::try_from(self.elapsed().as_millis()).expect("a short life");
         Moment { instant: self.now, unix_ms: UNIX_MS + elapsed }
     }
 
-    fn next(&self) -> Option<Instant> {
-        let clients = self.clients.iter().filter(|client| !client.frozen).filter_map(Client::next);
-        let server = self.server.iter().filter(|_| !self.server_frozen).filter_map(Server::next);
-        let wires = self.wires.values().filter_map(|wire| self.next_arrival(wire));
-        clients.chain(server).chain(wires).min().map(|at| at.max(self.now))
-    }
-
-    fn next_arrival(&self, wire: &Wire) -> Option<Instant> {
-        let up = wire.up.next().filter(|_| !self.server_frozen);
-        let down = wire.down.next().filter(|_| !self.clients[wire.client].frozen);
-        up.into_iter().chain(down).min()
-    }
-
-    /// Arrivals come before timers, as a runtime polls its sockets before its clock.
-    fn step(&mut self) {
-        let now = self.now;
-        let due = |wire: &Wire| self.next_arrival(wire).is_some_and(|at| at <= now);
-        let arrived = self.wires.iter().filter(|(_, wire)| due(wire)).map(|(id, _)| *id);
-        for id in arrived.collect::<Vec<_>>() {
-            self.arrive(id);
-        }
-        let moment = self.moment();
-        if let Some(server) = self.server.as_mut().filter(|_| !self.server_frozen) {
-            server.wake(moment);
-        }
-        self.write_all();
-        for who in 0..self.clients.len() {
-            self.wake_client(who);
-        }
-    }
-
-    fn arrive(&mut self, id: SessionId) {
-        let moment = self.moment();
-        let Some(wire) = self.wires.get_mut(&id) else { return };
-        let who = wire.client;
-        let up = if self.server_frozen { None } else { wire.up.receive(self.now) };
-        let down = if self.clients[who].frozen { None } else { wire.down.receive(self.now) };
-        match (up, &mut self.server) {
-            (Some(Parcel::Bytes(bytes)), Some(server)) => server.receive(id, &bytes, moment),
-            (Some(Parcel::End), Some(server)) => {
-                server.lost(id, CloseReason::ConnectionClosed, moment);
-            }
-            (Some(Parcel::Reset), Some(server)) => {
-                server.lost(id, CloseReason::ConnectionReset, moment);
-            }
-            _ => {}
-        }
-        match down {
-            Some(Parcel::Bytes(bytes)) => self.client_received(who, id, &bytes),
-            Some(Parcel::End) => self.client_lost(who, id, Disconnect::ConnectionClosed),
-            Some(Parcel::Reset) => self.client_lost(who, id, Disconnect::ConnectionReset),
-            None => {}
-        }
-    }
-
-    fn wake_client(&mut self, who: Who) {
-        let client = &self.clients[who];
-        if client.frozen {
-            return;
-        }
-        if client.connecting_until.is_some_and(|at| at <= self.now) {
-            self.clients[who].connecting_until = None;
-            let unreachable = || Disconnect::Unreachable("timed out".to_owned());
-            self.drive(who, |session, now, out| session.disconnected(unreachable(), now, out));
-        }
-        if self.clients[who].session.next_deadline().is_some_and(|at| at <= self.now) {
-            self.drive(who, Session::poll);
-        }
-    }
-
-    /// Every desk writes what its wire takes.
-    fn write_all(&mut self) {
-        let moment = self.moment();
-        let Some(server) = self.server.as_mut().filter(|_| !self.server_frozen) else { return };
-        let busy = server.desks.iter().filter(|(_, desk)| desk.has_something_to_do());
-        for id in busy.map(|(id, _)| *id).collect::<Vec<_>>() {
-            let Some(wire) = self.wires.get_mut(&id) else { continue };
-            let delay = Duration::from_micros(self.rng.random_range(100..30_000));
-            let ended = server.write(id, moment, |bytes| wire.down.send(bytes, self.now, delay));
-            if ended.is_some() {
-                wire.down.finish(Parcel::End, self.now, delay);
-                server.desks.remove(&id);
-            }
-        }
-    }
-
-    fn client_received(&mut self, who: Who, id: SessionId, bytes: &[u8]) {
-        if self.clients[who].wire != Some(id) {
-            return;
-        }
-        self.clients[who].received.extend_from_slice(bytes);
-        loop {
-            let received = std::mem::take(&mut self.clients[who].received);
-            let mut rest = &received[..];
-            let body = split_body(&mut rest, FRAME_BYTES_MAX).expect("the server frames well");
-            let body = body.map(<[u8]>::to_vec);
-            self.clients[who].received = rest.to_vec();
-            let Some(body) = body else { return };
-            self.drive(who, |session, now, effects| session.frame(&body, now, effects));
-            if self.clients[who].wire != Some(id) {
-                return;
-            }
-        }
-    }
-
-    fn client_lost(&mut self, who: Who, id: SessionId, cause: Disconnect) {
-        if self.clients[who].wire == Some(id) {
-            self.hang_up(who, Parcel::End);
-            self.drive(who, |session, now, effects| session.disconnected(cause, now, effects));
-        }
-    }
-
-    fn command(&mut self, who: Who, command: Command) {
-        self.drive(who, |session, now, effects| session.command(command, now, effects));
-    }
-
-    /// Runs one input of a client's session and performs what it asks for.
-    fn drive(&mut self, who: Who, input: impl FnOnce(&mut Session, Instant, &mut Vec<Effect>)) {
-        let mut effects = Vec::new();
-        input(&mut self.clients[who].session, self.now, &mut effects);
-        for effect in effects {
-            match effect {
-                Effect::Connect => self.connect(who),
-                Effect::Send(message) => self.send(who, &message.encode()),
-                Effect::Disconnect => self.hang_up(who, Parcel::End),
-                Effect::Emit(event) => self.tell(who, &event),
-            }
-        }
-    }
-
-    fn tell(&mut self, who: Who, event: &Event) {
-        if !matches!(event, Event::RoundTrip(_)) {
-            let ms = self.elapsed().as_millis();
-            self.transcript.push(format!("{ms:>8} client {who}: {event:?}"));
-        }
-        let Client { session, watcher, .. } = &mut self.clients[who];
-        watcher.told(event, session.view(), self.now);
-    }
-
-    fn connect(&mut self, who: Who) {
-        let whole = self.clients[who].cut == Cut::NONE;
-        match self.server.as_mut() {
-            Some(server) if whole && !self.server_frozen => {
-                let id = server.accept(self.now);
-                let wire =
-                    Wire { client: who, up: Direction::default(), down: Direction::default() };
-                self.wires.insert(id, wire);
-                self.clients[who].wire = Some(id);
-                self.clients[who].received.clear();
-                self.drive(who, Session::connected);
-            }
-            None if whole => {
-                self.drive(who, |session, now, effects| {
-                    session.disconnected(Disconnect::ConnectionRefused, now, effects);
-                });
-            }
-            _ => self.clients[who].connecting_until = Some(self.now + CONNECT_TIMEOUT),
-        }
-    }
-
-    fn send(&mut self, who: Who, bytes: &[u8]) {
-        let delay = Duration::from_micros(self.rng.random_range(100..30_000));
-        let Some(wire) = self.clients[who].wire.and_then(|id| self.wires.get_mut(&id)) else {
-            return;
-        };
-        wire.up.send(bytes, self.now, delay);
-    }
-
-    fn hang_up(&mut self, who: Who, last: Parcel) {
-        self.clients[who].connecting_until = None;
-        let Some(wire) = self.clients[who].wire.take().and_then(|id| self.wires.get_mut(&id))
-        else {
-            return;
-        };
-        wire.up.finish(last, self.now, Duration::from_millis(1));
+    /// A number below `end`, by the seed.
+    pub fn dice(&mut self, end: u64) -> u64 {
+        self.rng.random_range(0..end)
     }
 }
 
-impl Client {
-    fn next(&self) -> Option<Instant> {
-        self.session.next_deadline().into_iter().chain(self.connecting_until).min()
-    }
+/// The numbers of a client come from its own lane.
+fn lane(who: Who) -> u64 {
+    u64::try_from(who).expect("few")
+}
+
+/// A listed user who watches the lobby.
+fn options(name: &str, device: &str) -> Options {
+    let name = DisplayName::new(name).expect("a test name is valid");
+    let device = DeviceId::new(device).expect("a test device id is valid");
+    Options::new("server", name, device)
+}
+
+/// The sign-in of a puppet.
+pub fn hello(name: &str) -> Hello {
+    let Options { name, device, label, choice, .. } = options(name, "puppet");
+    let choice = Choice { text: None, ..choice };
+    Hello { name, device, label, choice, heartbeat: None, observe: false, key: None, resume: None }
 }

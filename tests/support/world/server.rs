@@ -7,10 +7,20 @@ use std::time::{Duration, Instant};
 use herenow::actors::outbox::Outbox;
 use herenow::clock::Moment;
 use herenow::config::Config;
-use herenow::registry::{self, Command, Registry};
-use herenow::session::{Effect, Session, goodbye, unwatch_answer};
+use herenow::registry::{
+    self, Answer, Command, ConnectionId, Delivery, Registry, Rules, SignIn, Vitals,
+};
+use herenow::session::{Credentials, Effect, Session, goodbye, repair_answer};
 use herenow_client::protocol::frame::split_body;
-use herenow_client::protocol::{CloseReason, Epoch, SessionId};
+use herenow_client::protocol::{CloseReason, Epoch, Hello, Query, ServerMessage};
+
+use super::journal::Journal;
+
+/// How long a connection that was told goodbye may take to read it.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// Connections from this number on have no desk: they are the test's own hand.
+const PUPPETS: u64 = 1 << 50;
 
 /// One connection at the server's end.
 pub struct Desk {
@@ -21,6 +31,8 @@ pub struct Desk {
     regular_check: Option<(Instant, Duration)>,
     early_check: Option<Instant>,
     known: bool,
+    vitals: Vitals,
+    part_at: Option<Instant>,
 }
 
 /// The server.
@@ -29,46 +41,66 @@ pub struct Server {
     pub config: Config,
     /// Who is signed in.
     pub registry: Registry,
-    /// Every connection, by session.
-    pub desks: BTreeMap<SessionId, Desk>,
-    flush_at: Option<Instant>,
-    sessions_begun: u64,
+    /// Every connection.
+    pub desks: BTreeMap<ConnectionId, Desk>,
+    /// What is written down.
+    pub journal: Journal,
+    /// Connections that were told goodbye long enough ago.
+    pub parted: Vec<ConnectionId>,
+    publishing: bool,
+    connections: u64,
 }
 
 impl Server {
-    /// A server that has just started, in its `run`-th run.
-    pub fn started(config: Config, run: u8) -> Self {
-        let registry = Registry::new(Epoch([run; 16]), config.tick);
-        let sessions_begun = u64::from(run) << 32;
-        Self { config, registry, desks: BTreeMap::new(), flush_at: None, sessions_begun }
+    /// A server that has just started, in its `run`-th run, with what a former process left if `restores`.
+    pub fn started(config: Config, run: u8, journal: Journal, restores: bool, now: Moment) -> Self {
+        let rules = Rules { journal: true, ..Rules::from(&config) };
+        let misses = config.misses;
+        let mut server = Self {
+            config,
+            registry: Registry::new(Epoch([run; 16]), rules),
+            desks: BTreeMap::new(),
+            journal,
+            parted: Vec::new(),
+            publishing: true,
+            connections: u64::from(run) << 32,
+        };
+        if restores {
+            let mut effects = Vec::new();
+            server.registry.restore(server.journal.restored(), misses, now, &mut effects);
+            server.perform_registry(effects, now);
+        }
+        server
     }
 
     /// Accepts a connection.
-    pub fn accept(&mut self, now: Instant) -> SessionId {
-        self.sessions_begun += 1;
-        let id = SessionId(self.sessions_begun);
-        let session = Session::new(id, &self.config, now);
+    pub fn accept(&mut self, credentials: Credentials, now: Instant) -> ConnectionId {
+        self.connections += 1;
+        let id = ConnectionId(self.connections);
+        let interval = Duration::ZERO;
         let desk = Desk {
-            session,
+            session: Session::new(credentials, &self.config, now),
             outbox: Outbox::new(self.config.outbox_bytes_max),
             received: Vec::new(),
             regular_check: None,
             early_check: Some(now + self.config.sign_in_deadline),
             known: false,
+            vitals: Vitals { heard_at: now, sent_at: None, round_trip_us: 0, interval },
+            part_at: None,
         };
         self.desks.insert(id, desk);
         id
     }
 
     /// Bytes came from a client.
-    pub fn receive(&mut self, id: SessionId, bytes: &[u8], now: Moment) {
+    pub fn receive(&mut self, id: ConnectionId, bytes: &[u8], now: Moment) {
         let Some(desk) = self.desks.get_mut(&id) else { return };
         desk.received.extend_from_slice(bytes);
         self.handle_frames(id, now);
     }
 
     /// A client's end of the connection is gone.
-    pub fn lost(&mut self, id: SessionId, cause: CloseReason, now: Moment) {
+    pub fn lost(&mut self, id: ConnectionId, cause: CloseReason, now: Moment) {
         if let Some(desk) = self.desks.get_mut(&id)
             && !desk.session.is_ended()
         {
@@ -80,7 +112,7 @@ impl Server {
     /// When the server has something to do by itself.
     pub fn next(&self) -> Option<Instant> {
         let checks = self.desks.values().filter_map(Desk::next_check);
-        checks.chain(self.flush_at).min()
+        checks.chain(self.registry.next_due()).chain(self.journal.next()).min()
     }
 
     /// Does what is due.
@@ -90,14 +122,15 @@ impl Server {
         for id in due {
             self.check(id, now);
         }
-        self.flush(now);
+        self.poll_when_due(now);
+        self.journal.wake(now);
     }
 
-    /// Gives the bytes of a desk to `write`, then asks for pages if there is room. Returns why the session
-    /// ends, once everything is written.
+    /// Gives the bytes of a desk to `write`, then asks for what its views need. Returns why the session ends, once
+    /// everything is written.
     pub fn write(
         &mut self,
-        id: SessionId,
+        id: ConnectionId,
         now: Moment,
         mut write: impl FnMut(&[u8]) -> usize,
     ) -> Option<CloseReason> {
@@ -108,13 +141,15 @@ impl Server {
             n => Poll::Ready(Ok(n)),
         });
         let ending = desk.outbox.ending();
-        let wish = desk.outbox.wants_pages();
         let resumes = was_full && !desk.outbox.is_full();
+        if ending.is_some() {
+            desk.part_at.get_or_insert(now.instant + LINGER);
+        }
         if let Some(reason) = ending.filter(|_| !desk.session.is_ended()) {
             self.over(id, reason, now);
         }
-        if let Some((view, page)) = wish {
-            self.ask(id, Command::Pages(view, page), now);
+        while let Some((view, wish)) = self.desks.get_mut(&id)?.outbox.next_wish() {
+            self.tell(id, Command::Fetch(view, wish), now);
         }
         if resumes {
             self.handle_frames(id, now);
@@ -122,15 +157,58 @@ impl Server {
         ending.filter(|_| flushed.is_ready())
     }
 
-    /// Says goodbye to everyone, as a planned stop does.
-    pub fn say_goodbye(&mut self, come_back: Duration) {
+    /// Says goodbye to everyone, as a planned stop does: each gets a slot of its own to come back.
+    pub fn say_goodbye(&mut self, now: Moment) {
+        self.publishing = false;
         let reason = CloseReason::ServerShutdown;
-        for desk in self.desks.values_mut() {
-            desk.outbox.end(reason, goodbye(reason, String::new(), come_back).encode());
+        let (soonest, latest) = self.config.come_back;
+        let ids: Vec<_> = self.desks.keys().copied().collect();
+        let slots = u32::try_from(ids.len()).expect("few");
+        for (id, slot) in ids.into_iter().zip(0..) {
+            let share = (f64::from(slot) + 0.5) / f64::from(slots);
+            let come_back = soonest + latest.saturating_sub(soonest).mul_f64(share);
+            let frame = goodbye(reason, String::new(), come_back).encode();
+            self.outbox(id, |outbox| outbox.end(reason, frame));
+            if self.desks.get(&id).is_some_and(|desk| !desk.session.is_ended()) {
+                self.over(id, reason, now);
+            }
         }
     }
 
-    fn handle_frames(&mut self, id: SessionId, now: Moment) {
+    /// The test's own hand: a command of a connection that has no desk, and so no heartbeat.
+    pub fn puppet(&mut self, puppet: u64, command: Command, now: Moment) -> Answer {
+        let id = ConnectionId(PUPPETS + puppet);
+        let mut effects = Vec::new();
+        let answer = self.registry.apply(id, command, now, &mut effects);
+        self.perform_registry(effects, now);
+        self.poll_when_due(now);
+        answer
+    }
+
+    /// Signs a puppet in.
+    pub fn puppet_sign_in(&mut self, puppet: u64, hello: Hello, now: Moment) -> Answer {
+        let Credentials { session, token } = super::dice::credentials(7, PUPPETS + puppet, 1);
+        let sign_in = SignIn::new(hello, self.config.liveness(None), session, token);
+        self.puppet(puppet, Command::SignIn(Box::new(sign_in)), now)
+    }
+
+    /// Does a command behind the back of the connection that it seems to come from.
+    pub fn behind_the_back_of(&mut self, id: ConnectionId, command: Command, now: Moment) {
+        let mut effects = Vec::new();
+        self.registry.apply(id, command, now, &mut effects);
+        self.perform_registry(effects, now);
+        self.poll_when_due(now);
+    }
+
+    /// Asks as an observer would.
+    pub fn query(&mut self, hello: Hello, query: Query, now: Moment) -> Answer {
+        self.puppet_sign_in(0, Hello { observe: true, ..hello }, now);
+        let answer = self.puppet(0, Command::Query(query), now);
+        self.puppet(0, Command::End(CloseReason::Goodbye, now.instant), now);
+        answer
+    }
+
+    fn handle_frames(&mut self, id: ConnectionId, now: Moment) {
         while let Some(desk) = self.desks.get_mut(&id) {
             if desk.session.is_busy() || desk.session.is_ended() || desk.outbox.is_full() {
                 return;
@@ -147,12 +225,19 @@ impl Server {
             }
             let handled = before - rest.len();
             desk.received.drain(..handled);
+            desk.vitals.heard_at = now.instant;
             self.perform(id, effects, now);
         }
     }
 
-    fn check(&mut self, id: SessionId, now: Moment) {
+    fn check(&mut self, id: ConnectionId, now: Moment) {
         let Some(desk) = self.desks.get_mut(&id) else { return };
+        if desk.part_at.is_some_and(|at| at <= now.instant) {
+            return self.parted.push(id);
+        }
+        if desk.session.is_ended() {
+            return;
+        }
         let mut effects = Vec::new();
         let outflow = desk.outbox.outflow();
         desk.early_check = desk.session.check(outflow, &self.config, now.instant, &mut effects);
@@ -164,19 +249,23 @@ impl Server {
         self.perform(id, effects, now);
     }
 
-    fn perform(&mut self, id: SessionId, effects: Vec<Effect>, now: Moment) {
+    fn perform(&mut self, id: ConnectionId, effects: Vec<Effect>, now: Moment) {
         for effect in effects {
             let Some(desk) = self.desks.get_mut(&id) else { return };
             match effect {
                 Effect::Send(message) => desk.outbox.push(message.encode()),
                 Effect::Ack(n) => desk.outbox.push_ack(n),
+                Effect::RoundTrip(us) => desk.vitals.round_trip_us = us,
                 Effect::Open(view) => desk.outbox.open(view),
-                Effect::Shut(request, view) => {
-                    let answer = unwatch_answer(request, desk.outbox.shut(view));
+                Effect::GoOn(view, version) => desk.outbox.go_on(view, version),
+                Effect::Shut(view) => drop(desk.outbox.shut(view)),
+                Effect::Repair(request, view, ranges) => {
+                    let answer = repair_answer(request, desk.outbox.repair(view, ranges));
                     desk.outbox.push(answer.encode());
                 }
                 Effect::SignedIn(liveness, me) => {
-                    desk.outbox.set_me(me);
+                    desk.outbox.set_first_me(me);
+                    desk.vitals.interval = liveness.interval;
                     desk.regular_check = Some((now.instant + liveness.interval, liveness.interval));
                     self.check(id, now);
                 }
@@ -189,65 +278,90 @@ impl Server {
         }
     }
 
-    fn ask(&mut self, id: SessionId, command: Command, now: Moment) {
-        let pages = matches!(command, Command::Pages(..));
+    fn ask(&mut self, id: ConnectionId, command: Command, now: Moment) {
         if let Some(desk) = self.desks.get_mut(&id) {
             desk.known |= matches!(command, Command::SignIn(_));
         }
-        let mut effects = Vec::new();
-        let answer = self.registry.apply(id, command, now, &mut effects);
-        self.perform_registry(effects);
-        self.flush(now);
-        let Some(desk) = self.desks.get_mut(&id).filter(|_| !pages) else { return };
+        let mut answer = self.tell(id, command, now);
+        match &mut answer {
+            // A session is welcomed when its beginning is on disk.
+            Answer::SignedIn(_) => self.journal.commit(),
+            Answer::Explanation(explanation, connections) => {
+                for (report, connection) in explanation.sessions.iter_mut().zip(connections) {
+                    let desk = connection.and_then(|id| self.desks.get(&id));
+                    desk.into_iter().for_each(|desk| desk.vitals.complete(report, now.instant));
+                }
+            }
+            _ => {}
+        }
+        let Some(desk) = self.desks.get_mut(&id) else { return };
         let mut effects = Vec::new();
         desk.session.answered(answer, now.instant, &mut effects);
         self.perform(id, effects, now);
     }
 
-    fn over(&mut self, id: SessionId, cause: CloseReason, now: Moment) {
+    fn tell(&mut self, id: ConnectionId, command: Command, now: Moment) -> Answer {
+        let mut effects = Vec::new();
+        let answer = self.registry.apply(id, command, now, &mut effects);
+        self.perform_registry(effects, now);
+        self.poll_when_due(now);
+        answer
+    }
+
+    fn over(&mut self, id: ConnectionId, cause: CloseReason, now: Moment) {
         let Some(desk) = self.desks.get_mut(&id) else { return };
         desk.session.end();
+        let heard_at = desk.session.heard_at();
         if std::mem::take(&mut desk.known) {
-            let mut effects = Vec::new();
-            self.registry.apply(id, Command::End(cause), now, &mut effects);
-            self.perform_registry(effects);
-            self.flush(now);
+            self.tell(id, Command::End(cause, heard_at), now);
         }
     }
 
-    fn flush(&mut self, now: Moment) {
-        self.flush_at = self.registry.flush_due(now.instant);
-        if self.flush_at.is_some_and(|at| at <= now.instant) {
+    fn poll_when_due(&mut self, now: Moment) {
+        if self.registry.next_due().is_some_and(|due| due <= now.instant) {
             let mut effects = Vec::new();
-            self.registry.flush(now.instant, &mut effects);
-            self.perform_registry(effects);
-            self.flush_at = None;
+            self.registry.poll(now, &mut effects);
+            self.perform_registry(effects, now);
         }
     }
 
-    fn perform_registry(&mut self, effects: Vec<registry::Effect>) {
+    fn perform_registry(&mut self, effects: Vec<registry::Effect>, now: Moment) {
+        let mut records = Vec::new();
         for effect in effects {
             match effect {
-                registry::Effect::Publish(deltas) => {
+                registry::Effect::Publish(deltas) if self.publishing => {
                     for desk in self.desks.values_mut() {
                         deltas.iter().for_each(|delta| desk.outbox.deliver(delta));
                     }
                 }
-                registry::Effect::Pages(id, batch) => {
-                    self.outbox(id, |outbox| outbox.deliver_pages(batch));
+                registry::Effect::Publish(_) => {}
+                registry::Effect::Deliver(id, delivery) => {
+                    self.outbox(id, |outbox| deliver(outbox, delivery));
                 }
-                registry::Effect::Mirror(id, me) => self.outbox(id, |outbox| outbox.set_me(me)),
-                registry::Effect::Close(id, reason) => {
-                    let frame = goodbye(reason, String::new(), Duration::ZERO).encode();
-                    self.outbox(id, |outbox| outbox.end(reason, frame));
-                }
+                registry::Effect::Record(record) => records.push(record),
             }
         }
+        self.journal.write(records, now.instant);
     }
 
-    fn outbox(&mut self, id: SessionId, act: impl FnOnce(&mut Outbox)) {
+    fn outbox(&mut self, id: ConnectionId, act: impl FnOnce(&mut Outbox)) {
         if let Some(desk) = self.desks.get_mut(&id) {
             act(&mut desk.outbox);
+        }
+    }
+}
+
+fn deliver(outbox: &mut Outbox, delivery: Delivery) {
+    match delivery {
+        Delivery::Deltas(deltas) => deltas.iter().for_each(|delta| outbox.deliver(delta)),
+        Delivery::Pages(batch) => outbox.deliver_pages(batch),
+        Delivery::Missed(missed) => outbox.deliver_missed(missed),
+        Delivery::Buckets(batch) => outbox.deliver_buckets(batch),
+        Delivery::Ranges(batch) => outbox.deliver_ranges(batch),
+        Delivery::Chosen(choice) => outbox.push(ServerMessage::Chosen(choice).encode()),
+        Delivery::Mirror(me) => outbox.set_me(me),
+        Delivery::Close(reason) => {
+            outbox.end(reason, goodbye(reason, String::new(), Duration::ZERO).encode());
         }
     }
 }
@@ -259,9 +373,11 @@ impl Desk {
     }
 
     fn next_check(&self) -> Option<Instant> {
+        if self.session.is_ended() {
+            return self.part_at;
+        }
         let regular = self.regular_check.map(|(at, _)| at);
-        let checks = regular.into_iter().chain(self.early_check);
-        checks.min().filter(|_| !self.session.is_ended())
+        regular.into_iter().chain(self.early_check).chain(self.part_at).min()
     }
 
     fn is_due(&self, now: Instant) -> bool {
