@@ -102,9 +102,13 @@ pub(crate) fn varied(options: Options, number: usize) -> Options {
     let choice = match number % 4 {
         0 => Choice::automatic(Status::Available),
         1 => Choice::chosen(Status::Busy, text),
-        2 => Choice { text_for: Some(Duration::from_secs(3_600)), ..Choice::chosen(Status::Away, text) },
+        2 => Choice {
+            text_for: Some(Duration::from_secs(3_600)),
+            ..Choice::chosen(Status::Away, text)
+        },
         _ => Choice::automatic(Status::Away),
     };
-    let label = DeviceLabel::new(&format!("device {}", number % 7)).expect("a short line is a label");
+    let label =
+        DeviceLabel::new(&format!("device {}", number % 7)).expect("a short line is a label");
     Options { choice, label, ..options }
 }

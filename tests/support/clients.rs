@@ -20,6 +20,8 @@ use super::server::{HERENOW, signal_process};
 pub(crate) enum Told {
     /// Signed in, under this rule.
     SignedIn(Rule),
+    /// Signed in again, and the session goes on.
+    Resumed,
     /// These are here; the list is proved exact.
     List(BTreeSet<String>),
     /// The list that was shown before is proved exact again.
@@ -234,6 +236,7 @@ fn told(event: &Value) -> Option<Told> {
         text.unwrap_or_else(|| panic!("{field} is missing: {event}")).to_owned()
     };
     Some(match event["event"].as_str()? {
+        "signed_in" if event["resumed"] == true => Told::Resumed,
         "signed_in" => {
             let number = |field: &str| event[field].as_u64().expect("rules are numbers");
             let interval = Duration::from_millis(number("heartbeat_ms"));

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
@@ -17,6 +17,7 @@ use herenow_protocol::{
     Hello, Presence, RoomName, ServerMessage, UserId, ViewProof, WatchTarget, Welcome,
 };
 use socket2::SockRef;
+use socket2::{Domain, Socket, Type};
 
 use super::{PATIENCE, now};
 
@@ -111,6 +112,19 @@ impl ScriptedPeer {
     /// A connection on which nothing was said yet.
     pub(crate) fn connect(server: SocketAddr) -> Self {
         let stream = TcpStream::connect_timeout(&server, PATIENCE).expect("the server listens");
+        Self::over(stream)
+    }
+
+    /// A connection from this address of the machine.
+    pub(crate) fn connect_from(address: IpAddr, server: SocketAddr) -> Self {
+        let socket = Socket::new(Domain::for_address(server), Type::STREAM, None);
+        let socket = socket.expect("a socket can be made");
+        socket.bind(&SocketAddr::new(address, 0).into()).expect("the address is ours");
+        socket.connect(&server.into()).expect("the server listens");
+        Self::over(socket.into())
+    }
+
+    fn over(stream: TcpStream) -> Self {
         stream.set_nodelay(true).expect("the socket is open");
         Self {
             stream,
