@@ -20,9 +20,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use herenow_protocol::limits::CLIENT_FRAME_BYTES_MAX;
-use herenow_protocol::{
-    Choice, ClientMessage, DecodeError, Hello, Query, RoomName, ServerMessage, ViewId,
-};
+use herenow_protocol::{Choice, ClientMessage, DecodeError, Hello, Query, RoomName, ServerMessage};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
@@ -94,19 +92,10 @@ pub struct Session {
     requests: Requests,
     /// Goes on with the last session.
     ticket: Option<Ticket>,
-    /// What the last `Hello` said.
-    said: Said,
+    /// The text did not fit the last `Hello`.
+    text_left_out: bool,
     /// Bytes of a frame that the server accepts.
     frame_max: usize,
-}
-
-/// What a `Hello` said besides what they all say.
-#[derive(Debug, Default)]
-struct Said {
-    /// The views to be continued.
-    views: Vec<(ViewId, u64)>,
-    /// The text did not fit.
-    text_left_out: bool,
 }
 
 #[derive(Debug)]
@@ -136,7 +125,7 @@ impl Session {
             status: OwnStatus::new(options.choice.clone(), options.observe, now),
             requests: Requests::default(),
             ticket: None,
-            said: Said::default(),
+            text_left_out: false,
             frame_max: CLIENT_FRAME_BYTES_MAX,
         }
     }
@@ -273,9 +262,7 @@ impl Session {
             resume: self.ticket.as_ref().map(|ticket| ticket.resume(views)),
             ..self.hello.clone()
         };
-        let text_left_out = shorten(&mut hello);
-        let views = hello.resume.as_ref().map(|resume| resume.views.clone()).unwrap_or_default();
-        self.said = Said { views, text_left_out };
+        self.text_left_out = shorten(&mut hello);
         hello
     }
 

@@ -13,7 +13,7 @@ use herenow_protocol::digest::EntryHasher;
 use herenow_protocol::limits::INTEGER_MAX;
 use herenow_protocol::{
     CloseReason, DeviceId, Digest, DisplayName, Entry, Epoch, ErrorCode, Presence, ResumeToken,
-    SessionId, Shown, Status, StatusText, UserId, ViewProof, WatchTarget, Welcome,
+    SessionId, Shown, Status, StatusText, UserId, ViewId, ViewProof, WatchTarget, Welcome,
 };
 
 use super::*;
