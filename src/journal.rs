@@ -60,7 +60,8 @@ pub struct SessionRecord {
     pub since_ms: u64,
     /// The rooms that it is in, without the lobby.
     pub rooms: Vec<RoomName>,
-    /// When it signed in, in milliseconds since 1970. Sessions are restored in this order.
+    /// When it signed in, or the one of the same device that it replaced; in milliseconds since 1970. Sessions are
+    /// restored in this order.
     pub opened_ms: u64,
     /// Its connection is lost.
     pub lost: Option<LostRecord>,

@@ -107,8 +107,9 @@ impl Registry {
         user.recent.clear();
         let since = user.sessions.iter().filter_map(|id| {
             let listed = self.sessions.get(id)?.listed.as_ref()?;
-            let same = user.shown.as_ref()?.presence.status == listed.status;
-            same.then_some(listed.since_ms)
+            let presence = &user.shown.as_ref()?.presence;
+            let seen = (presence.status, presence.automatic);
+            (seen == (listed.status, listed.automatic)).then_some(listed.since_ms)
         });
         let (since, places) = (since.min(), user.places.clone());
         if let (Some(since_ms), Some(shown)) = (since, &mut user.shown) {

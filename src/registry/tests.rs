@@ -58,7 +58,7 @@ impl Desk {
 
     fn with_rules(rules: Rules) -> Self {
         #[expect(clippy::disallowed_methods, reason = "any instant will do as the start")]
-        let instant = Instant::now();
+        let instant = Instant::now() + SECOND * 60;
         let now = Moment { instant, unix_ms: START_MS };
         let registry = Registry::new(EPOCH, rules);
         Self { registry, start: instant, now, effects: Vec::new(), connections: 0 }

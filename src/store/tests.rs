@@ -128,7 +128,7 @@ fn session(number: u64, user: &str) -> SessionRecord {
             RoomName::new("zoo").unwrap(),
         ],
         opened_ms: START_MS - number,
-        lost: (number % 2 == 0).then_some(LostRecord {
+        lost: number.is_multiple_of(2).then_some(LostRecord {
             cause: CloseReason::HeartbeatTimeout,
             heard_ms: START_MS + 2,
             shown_until_ms: START_MS + 3,

@@ -1,5 +1,6 @@
 //! The four obligations of the bounded writer.
 
+mod model;
 mod repair;
 
 use herenow_protocol::frame::split_body;
