@@ -167,7 +167,7 @@ pub(crate) fn operator() -> Option<OperatorKey> {
         .ok()
 }
 
-/// Serves with a checked configuration. `begin` is called on the server's runtime once clients can connect.
+/// Serves with a checked configuration. `begin` is called on the server's runtime once clients are served.
 pub(crate) fn serve(config: Config, begin: impl FnOnce(SocketAddr, &Config)) -> ExitCode {
     let listen = config.listen;
     let listeners = match bind(listen, config.arbiters) {
@@ -177,10 +177,9 @@ pub(crate) fn serve(config: Config, begin: impl FnOnce(SocketAddr, &Config)) -> 
     let address = listeners.first().and_then(|first| first.local_addr().ok()).unwrap_or(listen);
     let served = System::new().block_on(async {
         let shutdown = CancellationToken::new();
-        let signals = Signals::install()?;
-        begin(address, &config);
-        actix_rt::spawn(signals.obey(shutdown.clone()));
-        herenow::run(listeners, config, Clock::system(), shutdown).await
+        actix_rt::spawn(Signals::install()?.obey(shutdown.clone()));
+        let begin = |config: &Config| begin(address, config);
+        herenow::run(listeners, config, Clock::system(), shutdown, begin).await
     });
     match served {
         Ok(()) => ExitCode::SUCCESS,

@@ -6,7 +6,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use herenow_client::protocol::{Choice, DeviceId, DeviceLabel, DisplayName, Status, StatusText};
-use herenow_client::{Client, Options, connect};
+use herenow_client::{Client, Connection, Options, connect};
 use tokio::runtime::{Builder, Handle};
 use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
@@ -53,8 +53,12 @@ impl Home {
 
     /// A client begins its life.
     pub(crate) fn settle(&self, options: Options) -> Member {
-        let (name, diary) = (options.name.to_string(), Diary::default());
-        let (client, connection) = connect(options);
+        self.settle_pair(options.name.to_string(), connect(options))
+    }
+
+    /// A client of this name, however it connects, begins its life.
+    pub(crate) fn settle_pair(&self, name: String, pair: (Client, Connection)) -> Member {
+        let (diary, (client, connection)) = (Diary::default(), pair);
         let life = self.runtime.spawn(diary.clone().keep(connection)).abort_handle();
         Member { name, client, diary, life }
     }
@@ -74,7 +78,17 @@ impl Member {
     /// Ends without a goodbye: the socket is closed, and nobody comes back.
     pub(crate) fn die(&self) {
         self.life.abort();
-        wait_for("a client to die", PATIENCE, || self.life.is_finished().then_some(()));
+        self.wait_for_end();
+    }
+
+    /// Waits for the end of its life.
+    pub(crate) fn wait_for_end(&self) {
+        wait_for("the end of a client", PATIENCE, || self.is_over().then_some(()));
+    }
+
+    /// Whether its life is over: it left, died, or must not come back.
+    pub(crate) fn is_over(&self) -> bool {
+        self.life.is_finished()
     }
 
     /// Whether it is signed in.

@@ -1,12 +1,17 @@
 //! What the tests of outages share: a server that comes back at the same place, and real clients in this process.
 
+pub(crate) mod commotion;
+pub(crate) mod cord;
 pub(crate) mod crowd;
 pub(crate) mod diary;
+pub(crate) mod disk;
 pub(crate) mod folder;
 pub(crate) mod pace;
 pub(crate) mod place;
+pub(crate) mod replay;
 pub(crate) mod scene;
 pub(crate) mod sight;
+pub(crate) mod tail;
 
 // The rest of `support` speaks to servers frame by frame, which these tests leave to real clients.
 #[path = "../support/net.rs"]

@@ -1,17 +1,20 @@
 //! A place where one server after the other runs: the same address, the same data, the same account.
 
+use std::ffi::OsStr;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Output, Stdio};
+use std::thread;
 use std::time::Duration;
 
 use herenow::journal::Logged;
 use herenow::store::{Cursor, LogReader};
-use nix::sys::signal::Signal;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 use super::folder::Folder;
 use super::server::{HERENOW, TestServer};
-use super::{PATIENCE, wait_for};
+use super::{PATIENCE, now, wait_for};
 
 /// Where a server is, was, and will be again.
 #[derive(Debug)]
@@ -68,21 +71,23 @@ impl Place {
     }
 
     /// Runs `herenow` with these arguments to its end.
-    pub(crate) fn run<S: AsRef<std::ffi::OsStr>>(&self, arguments: &[S]) -> Output {
+    pub(crate) fn run<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Output {
         let mut command = self.command();
         command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut process = command.spawn().expect("the program can be started");
-        let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            let probe = || process.try_wait().expect("it is our child");
-            wait_for("a command to end", PATIENCE, probe);
-        }));
-        if let Err(panic) = ended {
-            // Our own child, which would outlive the test.
-            let _ = process.kill();
-            let _ = process.wait();
-            std::panic::resume_unwind(panic);
+        let process = command.spawn().expect("the program can be started");
+        let pid = Pid::from_raw(i32::try_from(process.id()).expect("process ids are 31 bits"));
+        let ended = thread::spawn(move || process.wait_with_output());
+        let start = now();
+        while !ended.is_finished() && start.elapsed() < PATIENCE {
+            thread::sleep(Duration::from_millis(5));
         }
-        process.wait_with_output().expect("its output fits into the pipes")
+        if !ended.is_finished() {
+            // It is our child, and nobody has waited for it yet.
+            kill(pid, Signal::SIGKILL).expect("it still runs");
+        }
+        let output = ended.join().expect("waiting does not panic").expect("its output is text");
+        assert!(output.status.code().is_some(), "the command did not end: {output:?}");
+        output
     }
 
     /// All of the log, as a library reads it.

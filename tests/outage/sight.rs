@@ -1,6 +1,6 @@
 //! What one watcher shows its user, and whether that ever was something else than it should be.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use herenow_client::protocol::{CloseReason, Entry, Shown, UserId};
@@ -26,13 +26,16 @@ pub(crate) struct Sight {
     pub(crate) proved_at: Option<Instant>,
     /// What others must be shown as, if anything.
     expected: Option<People>,
+    /// Who may go, and need not be shown.
+    going: BTreeSet<String>,
     /// Where the list was not as expected.
     pub(crate) differences: Vec<String>,
 }
 
 impl Sight {
-    /// From now on, this is what the list must show at every moment.
-    pub(crate) fn expect(&mut self, people: People) {
+    /// From now on, this is what the list must show at every moment, except that some may go.
+    pub(crate) fn expect(&mut self, people: People, going: BTreeSet<String>) {
+        self.going = going;
         self.leaves.clear();
         self.joins.clear();
         self.snapshots = 0;
@@ -65,7 +68,9 @@ impl Sight {
             }
             Event::Left { entry, cause, .. } => {
                 self.leaves.push((now(), entry.name.to_string(), *cause));
-                self.differ_if_expecting("left", &entry.name);
+                if !self.going.contains(entry.name.as_str()) {
+                    self.differ_if_expecting("left", &entry.name);
+                }
                 self.entries.remove(&entry.id);
             }
             _ => {}
@@ -79,10 +84,15 @@ impl Sight {
         if shown == *expected {
             return;
         }
-        let missing: Vec<_> = expected.keys().filter(|name| !shown.contains_key(*name)).collect();
+        let missing = |name: &&String| !shown.contains_key(*name) && !self.going.contains(*name);
+        let missing = expected.keys().filter(missing).count();
         let other = shown.iter().filter(|(name, shown)| expected.get(*name) != Some(shown));
-        let other: Vec<_> = other.take(3).collect();
-        self.differences.push(format!("{when}: {} missing, different: {other:?}", missing.len()));
+        let other: Vec<_> = other.collect();
+        if missing > 0 || !other.is_empty() {
+            let some = &other[..other.len().min(3)];
+            let (others, text) = (other.len(), format!("{when}: {missing} missing, "));
+            self.differences.push(text + &format!("{others} are not as before, such as {some:?}"));
+        }
     }
 
     fn compare(&mut self, entry: &Entry) {
