@@ -4,6 +4,7 @@
 //! counts from the start. Whoever does not come back within the silence that their heartbeat rule allows is reported then,
 //! which is the announced bound plus the time without a server.
 
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use herenow_protocol::{CloseReason, SessionId, TransitionKind};
@@ -37,9 +38,13 @@ impl Registry {
                 (self.restore_session(session, misses, end, now), lost_now)
             })
             .collect();
-        let names: Vec<_> = self.users.keys().cloned().collect();
-        for name in names {
-            self.reappear(&name, now);
+        // In the order of sign-in: an order of chance would tell watchers which users there are whom they do not see.
+        let mut seen = HashSet::new();
+        for id in &ids {
+            let name = self.sessions[id].name.clone();
+            if seen.insert(name.clone()) {
+                self.reappear(&name, now);
+            }
         }
         // Those who have waited long enough already end at once; the others have the rest of their time.
         for (id, lost_now) in restored {

@@ -7,8 +7,12 @@
 #[path = "../support/world/mod.rs"]
 mod world;
 
+mod coming_back;
 mod connections;
 mod lives;
+mod people;
+mod restarts;
+mod two_worlds;
 
 use std::time::Duration;
 
@@ -26,11 +30,12 @@ const GRACE: Duration = Duration::from_secs(5);
 /// How long it can be resumed.
 const RESUME_WINDOW: Duration = Duration::from_secs(60);
 
-/// Every client in `signed_in` shows exactly the server's list, and it is the list of their names.
-fn assert_all_exact(world: &World, signed_in: &[(Who, &str)]) {
+/// Every client in `signed_in` shows exactly the server's list, and it is the list of their names and these `others`.
+fn assert_all_exact(world: &World, signed_in: &[(Who, &str)], others: &[&str]) {
     let listed = world.listed();
     let names: Vec<_> = listed.keys().map(String::as_str).collect();
-    let mut expected: Vec<_> = signed_in.iter().map(|(_, name)| *name).collect();
+    let mut expected: Vec<_> =
+        signed_in.iter().map(|(_, name)| *name).chain(others.iter().copied()).collect();
     expected.sort_unstable();
     expected.dedup();
     assert_eq!(names, expected, "the server's list");

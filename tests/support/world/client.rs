@@ -30,6 +30,8 @@ pub struct Client {
     pub(super) connections: u64,
     /// How often its program was started again.
     pub(super) runs: u64,
+    /// What it sends always takes this long.
+    pub delay: Option<Duration>,
     /// Plants faults between the server and this client.
     pub tamper: Option<Tamper>,
     /// Everything that came, with the time since the start, if it is to be kept.
@@ -75,6 +77,7 @@ impl Client {
             cut: Cut::NONE,
             connections: 0,
             runs: 0,
+            delay: None,
             tamper: None,
             frames: None,
             bytes: 0,

@@ -313,6 +313,27 @@ impl World {
         all
     }
 
+    /// Signs somebody in who has no client: listed, silent, and never gone by itself.
+    pub fn puppet(&mut self, puppet: u64, name: &str) {
+        let moment = self.moment();
+        let server = self.server.as_mut().expect("the server runs");
+        server.puppet_sign_in(puppet, hello(name), moment);
+    }
+
+    /// A puppet shows another text.
+    pub fn puppet_says(&mut self, puppet: u64, text: &str) {
+        let text = StatusText::new(text).expect("a test text is valid");
+        let choice = Choice::chosen(Status::Busy, text);
+        self.puppet_does(puppet, herenow::registry::Command::Choose(choice));
+    }
+
+    /// A puppet wants something of the registry.
+    pub fn puppet_does(&mut self, puppet: u64, command: herenow::registry::Command) {
+        let moment = self.moment();
+        let server = self.server.as_mut().expect("the server runs");
+        server.puppet(puppet, command, moment);
+    }
+
     /// Bytes that wait at the server for a client.
     pub fn queued_bytes(&self, who: Who) -> usize {
         let desks = self.server.as_ref().map(|server| &server.desks);

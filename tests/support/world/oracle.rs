@@ -35,8 +35,8 @@ pub struct Watcher {
     pub mended: Vec<(ViewKey, Instant)>,
     /// When lists became old, and how old they said they were.
     pub stales: Vec<(ViewKey, Duration, Instant)>,
-    /// How often the first list was told as a snapshot.
-    pub snapshots: usize,
+    /// How often each list was told as a snapshot.
+    pub snapshots: BTreeMap<ViewKey, usize>,
     /// Refused requests.
     pub refusals: Vec<(ErrorCode, String)>,
     /// Answered questions.
@@ -64,7 +64,7 @@ impl Watcher {
     pub fn told(&mut self, event: &Event, session: &Session, now: Instant) {
         match event {
             Event::Snapshot { view } => {
-                self.snapshots += usize::from(*view == ViewKey::FIRST);
+                *self.snapshots.entry(*view).or_default() += 1;
                 self.read_anew(*view, session, now);
             }
             Event::Repaired { view, .. } => self.read_anew(*view, session, now),
@@ -106,6 +106,14 @@ impl Watcher {
             }
             event => self.told_of_the_session(event, now),
         }
+    }
+
+    /// Forgets what happened so far, and keeps what is shown.
+    pub fn begin_again(&mut self) {
+        let (lists, sign_ins) = (std::mem::take(&mut self.lists), self.sign_ins.pop());
+        let expects_faults = self.expects_faults;
+        let sign_ins = sign_ins.into_iter().collect();
+        *self = Self { lists, sign_ins, expects_faults, ..Self::default() };
     }
 
     /// The causes with which `name` was seen leaving.

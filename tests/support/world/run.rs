@@ -244,7 +244,8 @@ impl World {
     }
 
     pub(super) fn send(&mut self, who: Who, bytes: &[u8]) {
-        let delay = dice::delay(self.seed, lane(who), For::Up, self.micros());
+        let drawn = dice::delay(self.seed, lane(who), For::Up, self.micros());
+        let delay = self.clients[who].delay.unwrap_or(drawn);
         let Some(wire) = self.clients[who].wire.and_then(|id| self.wires.get_mut(&id)) else {
             return;
         };

@@ -134,27 +134,33 @@ impl Server {
         now: Moment,
         mut write: impl FnMut(&[u8]) -> usize,
     ) -> Option<CloseReason> {
-        let desk = self.desks.get_mut(&id)?;
-        let was_full = desk.outbox.is_full();
-        let flushed = desk.outbox.flush(now.instant, |bytes| match write(bytes) {
-            0 => Poll::Pending,
-            n => Poll::Ready(Ok(n)),
-        });
-        let ending = desk.outbox.ending();
-        let resumes = was_full && !desk.outbox.is_full();
-        if ending.is_some() {
-            desk.part_at.get_or_insert(now.instant + LINGER);
+        loop {
+            let desk = self.desks.get_mut(&id)?;
+            let was_full = desk.outbox.is_full();
+            let flushed = desk.outbox.flush(now.instant, |bytes| match write(bytes) {
+                0 => Poll::Pending,
+                n => Poll::Ready(Ok(n)),
+            });
+            let resumes = was_full && !desk.outbox.is_full();
+            if let Some(reason) = desk.outbox.ending() {
+                desk.part_at.get_or_insert(now.instant + LINGER);
+                if !desk.session.is_ended() {
+                    self.over(id, reason, now);
+                }
+                return Some(reason).filter(|_| flushed.is_ready());
+            }
+            let mut wished = false;
+            while let Some((view, wish)) = self.desks.get_mut(&id)?.outbox.next_wish() {
+                self.tell(id, Command::Fetch(view, wish), now);
+                wished = true;
+            }
+            if resumes {
+                self.handle_frames(id, now);
+            }
+            if flushed.is_pending() || !(wished || resumes) {
+                return None;
+            }
         }
-        if let Some(reason) = ending.filter(|_| !desk.session.is_ended()) {
-            self.over(id, reason, now);
-        }
-        while let Some((view, wish)) = self.desks.get_mut(&id)?.outbox.next_wish() {
-            self.tell(id, Command::Fetch(view, wish), now);
-        }
-        if resumes {
-            self.handle_frames(id, now);
-        }
-        ending.filter(|_| flushed.is_ready())
     }
 
     /// Says goodbye to everyone, as a planned stop does: each gets a slot of its own to come back.
@@ -190,14 +196,6 @@ impl Server {
         let Credentials { session, token } = super::dice::credentials(7, PUPPETS + puppet, 1);
         let sign_in = SignIn::new(hello, self.config.liveness(None), session, token);
         self.puppet(puppet, Command::SignIn(Box::new(sign_in)), now)
-    }
-
-    /// Does a command behind the back of the connection that it seems to come from.
-    pub fn behind_the_back_of(&mut self, id: ConnectionId, command: Command, now: Moment) {
-        let mut effects = Vec::new();
-        self.registry.apply(id, command, now, &mut effects);
-        self.perform_registry(effects, now);
-        self.poll_when_due(now);
     }
 
     /// Asks as an observer would.
