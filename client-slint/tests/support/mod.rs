@@ -140,6 +140,11 @@ impl World {
         self.tell(&events);
     }
 
+    /// From now on this is the list, of which the window is not told yet.
+    pub fn mend(&self, people: Vec<Entry>) {
+        *self.people.borrow_mut() = people;
+    }
+
     /// These events happen, and the window hears of them at once.
     pub fn tell(&self, events: &[Event]) {
         let link = std::mem::take(&mut *self.link.borrow_mut());
