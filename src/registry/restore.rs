@@ -40,7 +40,7 @@ impl Registry {
             .collect();
         // In the order of sign-in: an order of chance would tell watchers which users there are whom they do not see.
         let mut seen = HashSet::new();
-        for id in &ids {
+        for (id, _) in &restored {
             let name = self.sessions[id].name.clone();
             if seen.insert(name.clone()) {
                 self.reappear(&name, now);
