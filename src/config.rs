@@ -309,6 +309,12 @@ mod tests {
             (Config { outbox_bytes_max: 100, ..base() }, ConfigError::Outbox(100)),
             (Config { write_stall: ms(0), ..base() }, ConfigError::Nothing("--write-stall")),
             (Config { come_back: (ms(2), ms(1)), ..base() }, ConfigError::ComeBack(ms(2), ms(1))),
+            (Config { rooms_max: 0, ..base() }, ConfigError::Rooms(0)),
+            (Config { accepts_per_second: 0, ..base() }, ConfigError::AcceptRate),
+            (
+                Config { grace: ms(2), resume_window: ms(1), ..base() },
+                ConfigError::Grace(ms(2), ms(1)),
+            ),
         ];
         for (config, error) in refused {
             assert_eq!(config.check(), Err(error));
@@ -316,5 +322,6 @@ mod tests {
         let fast = Config { heartbeat: ms(1), ..base() };
         assert!(matches!(fast.check(), Err(ConfigError::Heartbeat { .. })));
         assert_eq!(Config { listen: public, insecure_open: true, ..base() }.check(), Ok(()));
+        assert_eq!(Config { grace: ms(0), resume_window: ms(0), ..base() }.check(), Ok(()));
     }
 }

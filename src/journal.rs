@@ -60,7 +60,8 @@ pub struct SessionRecord {
     pub since_ms: u64,
     /// The rooms that it is in, without the lobby.
     pub rooms: Vec<RoomName>,
-    /// When it signed in, in milliseconds since 1970. Sessions are restored in this order.
+    /// When it signed in, or the one of the same device that it replaced; in milliseconds since 1970. Sessions are
+    /// restored in this order.
     pub opened_ms: u64,
     /// Its connection is lost.
     pub lost: Option<LostRecord>,
@@ -73,10 +74,18 @@ pub struct LostRecord {
     pub cause: CloseReason,
     /// The last sign of life.
     pub heard_ms: u64,
-    /// Until when the session counts.
+    /// Until when the session counts; 0 once it does not count any more, and that was noted.
     pub shown_until_ms: u64,
     /// Until when it can be resumed.
     pub resume_until_ms: u64,
+}
+
+impl LostRecord {
+    /// Whether the session counts, as far as was noted.
+    #[must_use]
+    pub fn counts(&self) -> bool {
+        self.shown_until_ms > 0
+    }
 }
 
 /// What belongs to a user rather than to a session.

@@ -41,7 +41,8 @@ use store::{Store, StoreOptions};
 /// Serves until `shutdown` is cancelled, then says goodbye to everyone and returns.
 ///
 /// `listeners` come from [`actors::listener_actor::bind`]. The first is served on this thread's
-/// arbiter, each further one on an arbiter of its own. Must run inside an actix [`System`].
+/// arbiter, each further one on an arbiter of its own. Must run inside an actix [`System`]. `serving` is called once,
+/// when connections are accepted.
 ///
 /// # Errors
 /// The store cannot be opened: its words say which file, why, and what to do. A listener that cannot be used is
@@ -51,6 +52,7 @@ pub async fn run(
     config: Config,
     clock: Clock,
     shutdown: CancellationToken,
+    serving: impl FnOnce(&Config),
 ) -> io::Result<()> {
     let config = Arc::new(config);
     let (registry_state, store) = open_registry(&config, clock)?;
@@ -71,6 +73,7 @@ pub async fn run(
     }
     let fanouts = Fanouts(posts.iter().map(|post| post.fanout.clone()).collect());
     registry_context.run(RegistryActor::new(registry_state, fanouts, clock, store.clone()));
+    serving(&config);
 
     shutdown.cancelled().await;
     stop(&posts, &registry, config.shutdown_deadline).await;

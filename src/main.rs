@@ -33,6 +33,14 @@ enum Command {
     Watch(cli::args::Watch),
     /// Show another status
     Set(cli::args::Set),
+    /// Tell why someone is shown as they are
+    Explain(cli::args::Explain),
+    /// Print what happened to sessions and users, from a server's folder
+    Log(cli::args::Log),
+    /// Tell how a server is
+    Health(cli::args::Health),
+    /// Print this account's pairing code, or take over that of another device
+    Pair(cli::args::Pair),
     /// Serve, with people who come, go, change status and lose their cable
     Demo(cli::args::Demo),
 }
@@ -44,6 +52,10 @@ fn main() -> ExitCode {
         Command::Who(arguments) => cli::run(cli::who::run(arguments)),
         Command::Watch(arguments) => cli::run(cli::watch::run(arguments)),
         Command::Set(arguments) => cli::run(cli::set::run(arguments)),
+        Command::Explain(arguments) => cli::run(cli::explain::run(arguments)),
+        Command::Log(arguments) => cli::run(cli::log::run(arguments)),
+        Command::Health(arguments) => cli::run(cli::health::run(arguments)),
+        Command::Pair(arguments) => cli::run(cli::pair::run(arguments)),
         Command::Demo(arguments) => cli::demo::run(&arguments),
     }
 }

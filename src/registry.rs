@@ -337,13 +337,13 @@ impl Registry {
         effects: &mut Vec<Effect>,
     ) -> Answer {
         match command {
-            Command::Choose(choice) => self.choose(session, choice, now, effects),
-            Command::Watch(WatchTarget::Room(room)) => self.watch_room(session, room),
+            Command::Choose(choice) => self.choose(session, &choice, now, effects),
+            Command::Watch(WatchTarget::Room(room)) => self.watch_room(session, &room),
             Command::Watch(WatchTarget::People { names, view }) => {
                 self.watch_people(session, names, view, now)
             }
             Command::Unwatch(view) => self.unwatch(session, view),
-            Command::Join(room) => self.join(session, room, now, effects),
+            Command::Join(room) => self.join(session, &room, now, effects),
             Command::Leave(room) => self.leave(session, &room, now, effects),
             Command::Query(query) => self.query(session, query, now),
             Command::Fetch(view, wish) => self.fetch(connection, view, wish, effects),

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use clap::{Args, Parser};
 use herenow::actors::listener_actor::bind;
 use herenow::config::ConfigError;
 use herenow::{Clock, Config};
+use herenow_client::protocol::OperatorKey;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
@@ -63,6 +65,34 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "30s")]
     write_stall: Duration,
 
+    /// How long someone who lost the connection without a goodbye is still shown
+    #[arg(long, value_name = "TIME", value_parser = time, default_value = "5s")]
+    grace: Duration,
+
+    /// How long a lost session can be resumed
+    #[arg(long, value_name = "TIME", value_parser = time, default_value = "60s")]
+    resume_window: Duration,
+
+    /// Keep sessions and the log of transitions in this folder, so that a restart is seen by nobody
+    #[arg(long, value_name = "DIR", env = "HERENOW_STATE")]
+    state: Option<PathBuf>,
+
+    /// How long transitions are kept in the log
+    #[arg(long, value_name = "TIME", value_parser = time, default_value = "30days")]
+    log_keep: Duration,
+
+    /// Rooms at a time, the lobby included
+    #[arg(long, value_name = "N", default_value_t = Config::default().rooms_max)]
+    rooms_max: usize,
+
+    /// Users of whom it is remembered when they were last seen
+    #[arg(long, value_name = "N", default_value_t = Config::default().last_seen_max)]
+    last_seen_max: usize,
+
+    /// Connections accepted in a second
+    #[arg(long, value_name = "N", default_value_t = Config::default().accepts_per_second)]
+    accept_rate: u32,
+
     /// At a stop: the soonest that a client is asked to come back
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "500ms")]
     come_back_min: Duration,
@@ -104,6 +134,14 @@ impl Serve {
             tick: self.tick,
             outbox_bytes_max: self.outbox_bytes_max,
             write_stall: self.write_stall,
+            grace: self.grace,
+            resume_window: self.resume_window,
+            rooms_max: self.rooms_max,
+            last_seen_max: self.last_seen_max,
+            accepts_per_second: self.accept_rate,
+            operator: None,
+            state: self.state.clone(),
+            log_keep: self.log_keep,
             come_back: (self.come_back_min, self.come_back_max),
             shutdown_deadline: self.shutdown_deadline,
             arbiters: self.threads,
@@ -116,12 +154,20 @@ impl Serve {
 pub(crate) fn run(arguments: &Serve) -> ExitCode {
     log_to_stderr("info");
     match arguments.config() {
-        Ok(config) => serve(config, greet),
+        Ok(config) => serve(Config { operator: operator(), ..config }, greet),
         Err(error) => fail(EXIT_CONFIG, &error),
     }
 }
 
-/// Serves with a checked configuration. `begin` is called on the server's runtime once clients can connect.
+/// The key of whoever operates the server: every program of this account knows it. Without one nobody is told why others
+/// are shown as they are.
+pub(crate) fn operator() -> Option<OperatorKey> {
+    herenow_client::operator_key()
+        .inspect_err(|error| tracing::warn!(%error, "no operator key, so `explain` and `health` are for nobody"))
+        .ok()
+}
+
+/// Serves with a checked configuration. `begin` is called on the server's runtime once clients are served.
 pub(crate) fn serve(config: Config, begin: impl FnOnce(SocketAddr, &Config)) -> ExitCode {
     let listen = config.listen;
     let listeners = match bind(listen, config.arbiters) {
@@ -131,10 +177,9 @@ pub(crate) fn serve(config: Config, begin: impl FnOnce(SocketAddr, &Config)) -> 
     let address = listeners.first().and_then(|first| first.local_addr().ok()).unwrap_or(listen);
     let served = System::new().block_on(async {
         let shutdown = CancellationToken::new();
-        let signals = Signals::install()?;
-        begin(address, &config);
-        actix_rt::spawn(signals.obey(shutdown.clone()));
-        herenow::run(listeners, config, Clock::system(), shutdown).await
+        actix_rt::spawn(Signals::install()?.obey(shutdown.clone()));
+        let begin = |config: &Config| begin(address, config);
+        herenow::run(listeners, config, Clock::system(), shutdown, begin).await
     });
     match served {
         Ok(()) => ExitCode::SUCCESS,
@@ -158,8 +203,13 @@ fn cannot_listen(address: SocketAddr, error: &io::Error) -> String {
 fn greet(address: SocketAddr, config: &Config) {
     let bound = config.liveness(None).detection_bound();
     let server = server_flag(address);
+    let kept = match &config.state {
+        Some(folder) => format!("Sessions outlive a restart, in {}.\n", folder.display()),
+        None => String::new(),
+    };
     let greeting = format!(
         "herenow listens on {address}\n\
+         {kept}\
          Whoever falls silent is told gone within {bound:?}.\n\
          Open sign-in: anybody who reaches this address may take any free name.\n\n\
          Next, in other terminals:\n  \

@@ -43,8 +43,9 @@ use writer::Writer;
 /// Tells the wall clock, in milliseconds since 1970.
 pub type WallClock = Arc<dyn Fn() -> u64 + Send + Sync>;
 
-/// How long [`Store::close`] waits for the thread to notice that its time is up.
-const LAST_TRY: Duration = Duration::from_millis(500);
+/// How long [`Store::close`] waits for the thread to notice that its time is up: longer than the thread
+/// waits for somebody else who writes.
+const LAST_TRY: Duration = Duration::from_millis(1_500);
 
 /// How a store behaves.
 #[derive(Clone)]
@@ -179,7 +180,7 @@ impl Store {
 
     /// Writes what waits, marks whether the server was `stopped` in order, and gives the directory free.
     ///
-    /// Blocks until that is done, at most about [`StoreOptions::close_deadline`]; what a failing disk did
+    /// Blocks until that is done, at most [`StoreOptions::close_deadline`] and 1.5 s more; what a failing disk did
     /// not take until then is lost, and the log says how much. Further calls do nothing.
     pub fn close(&self, stopped: bool) {
         let Some((thread, end)) = lock(&self.0.thread).take() else { return };

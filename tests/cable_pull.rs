@@ -230,6 +230,30 @@ impl Scene {
         }
     }
 
+    /// Cuts the cable for longer than anyone is shown, and no longer than a session can be resumed: everyone goes on
+    /// with the session that they had, and was seen leaving and coming once.
+    fn cut_and_resume(&self, span: Duration) {
+        let cut_at = now();
+        Cut::ClientEnd.make(&self.cable);
+        thread::sleep(span);
+        self.mend_and_wait(Cut::ClientEnd);
+        for Client { journal, .. } in &self.clients {
+            let resumed = |told: &Told| match told {
+                Told::Resumed => Some(true),
+                Told::SignedIn(_) => Some(false),
+                _ => None,
+            };
+            let (_, resumed) = journal.find(cut_at, resumed).expect("everyone is back");
+            assert!(resumed, "the session was given up: {:#?}", journal.since(cut_at));
+        }
+        for Client { journal, .. } in &self.watchers {
+            let seen = journal.since(cut_at);
+            let joins = seen.iter().filter(|(_, told)| matches!(told, Told::Joined(_))).count();
+            assert_eq!((leaves(journal, cut_at).len(), joins), (CLIENTS, CLIENTS), "{seen:#?}");
+        }
+        self.assert_watchers_undisturbed(cut_at);
+    }
+
     /// Mends the cable; everyone comes back without any help and has the exact list.
     fn mend_and_wait(&self, cut: Cut) {
         let mended_at = now();
@@ -300,18 +324,21 @@ fn short_cuts_are_seen_by_nobody_however_often_they_come() {
 }
 
 #[test]
-fn by_default_two_seconds_are_seen_by_nobody_and_a_dead_cable_within_the_bound() {
+fn by_default_short_cuts_are_seen_by_nobody_a_dead_cable_within_the_bound_and_a_minute_is_resumed()
+{
     let Some(scene) = Scene::set(&[]) else { return };
     assert_eq!(scene.rule().bound, Duration::from_millis(10_500));
 
-    let cut_at = now();
-    Cut::ClientEnd.make(&scene.cable);
-    thread::sleep(Duration::from_secs(2));
-    Cut::ClientEnd.mend(&scene.cable);
-    // Whatever the short cut could have caused would come within the bound.
-    thread::sleep(scene.rule().bound + Duration::from_secs(1));
-    scene.assert_nobody_saw_a_cut(cut_at);
-
+    for span in [2, 4] {
+        let cut_at = now();
+        Cut::ClientEnd.make(&scene.cable);
+        thread::sleep(Duration::from_secs(span));
+        Cut::ClientEnd.mend(&scene.cable);
+        // Whatever the short cut could have caused would come within the bound.
+        thread::sleep(scene.rule().bound + Duration::from_secs(1));
+        scene.assert_nobody_saw_a_cut(cut_at);
+        say(&format!("by default: a cut of {span} s was seen by nobody"));
+    }
     scene.cut_for_good(Cut::ClientEnd);
-    say("by default: a cut of 2 s was seen by nobody");
+    scene.cut_and_resume(Duration::from_secs(60));
 }

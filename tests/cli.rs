@@ -185,7 +185,7 @@ fn mistakes_on_the_command_line_are_exit_code_2() {
     let server = Server::start();
     let account = Account::new(&server);
     for (command, hint) in [
-        (&["set", "asleep", "--name", "ada"][..], "available, away or busy"),
+        (&["set", "asleep", "--name", "ada"][..], "available, away, busy or invisible"),
         (&["set", "away", "a\nb", "--name", "ada"], "control character"),
         (&["watch", "--name", "a\u{202e}da"], "invisible character"),
         (&["watch", "--observe", "--heartbeat", "often"], "--heartbeat"),
@@ -204,7 +204,7 @@ fn mistakes_on_the_command_line_are_exit_code_2() {
 fn every_command_explains_itself() {
     let server = Server::start();
     let account = Account::new(&server);
-    for command in ["who", "watch", "set", "demo"] {
+    for command in ["who", "watch", "set", "explain", "log", "pair", "demo"] {
         let help = account.run(&[command, "--help"]).ok();
         assert!(help.contains("herenow "), "{command} has examples: {help}");
         assert!(help.contains("Usage:"), "{help}");

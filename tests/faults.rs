@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use herenow_protocol::limits::SIGN_IN_DEADLINE;
-use herenow_protocol::{ClientMessage, CloseReason, Presence, Status, StatusText};
+use herenow_protocol::{Choice, ClientMessage, CloseReason, Presence, Status, StatusText};
 use nix::sys::signal::Signal;
 use support::clients::{Client, Told};
 use support::peer::{Herd, Next, ScriptedPeer, hello};
@@ -111,9 +111,9 @@ fn a_frozen_client_is_told_gone_although_its_kernel_answers_and_comes_back() {
 
 #[test]
 fn a_connection_that_is_reset_ends_alone() {
-    let mut server = TestServer::start(&[]);
+    let mut server = TestServer::start(&["--grace", "0s"]);
     let mut watcher = ScriptedPeer::watching(server.address, "watcher");
-    let beats = ClientMessage::Heartbeat { n: 1 }.encode().repeat(500);
+    let beats = ClientMessage::Heartbeat { n: 1, round_trip_us: 0 }.encode().repeat(500);
     for name in names("reset", 100) {
         let mut peer = ScriptedPeer::watching(server.address, &name);
         watcher.expect_join(&name, PATIENCE);
@@ -131,8 +131,9 @@ fn a_connection_that_is_reset_ends_alone() {
 }
 
 #[test]
-fn a_client_that_is_killed_is_told_gone_at_once() {
-    let server = TestServer::start(&[]);
+fn a_client_that_is_killed_is_told_gone_after_the_grace_period() {
+    const GRACE: Duration = Duration::from_secs(1);
+    let server = TestServer::start(&["--grace", "1s"]);
     let mut watcher = ScriptedPeer::watching(server.address, "watcher");
     let client = Client::start(server.address, "killed", &[]);
     client.journal.wait_for_list(PATIENCE, server.started_at);
@@ -141,6 +142,7 @@ fn a_client_that_is_killed_is_told_gone_at_once() {
     client.signal(Signal::SIGKILL);
     let leave = watcher.expect_leave("killed", PATIENCE);
     assert_eq!(leave.cause, CloseReason::ConnectionClosed);
+    assert!(leave.at - killed_at >= GRACE, "{:?}", leave.at - killed_at);
     say(&format!("a client was killed: told gone after {:?}", leave.at - killed_at));
 }
 
@@ -205,7 +207,7 @@ fn whoever_takes_too_long_to_sign_in_is_sent_away() {
 
 #[test]
 fn a_server_without_descriptors_rests_serves_its_users_and_recovers() {
-    let server = TestServer::start(&["--heartbeat", "500ms"]);
+    let server = TestServer::start(&["--heartbeat", "500ms", "--grace", "0s"]);
     let address = server.address;
     let mut watcher = ScriptedPeer::watching(address, "watcher");
     let users = names("user", 20);
@@ -250,7 +252,7 @@ fn whoever_asks_and_never_reads_is_bounded_and_sent_away() {
         let before = server.resident_bytes();
         let flooder = thread::spawn(move || {
             let mut flooder = ScriptedPeer::signed_in(address, name);
-            let beats = ClientMessage::Heartbeat { n: 1 }.encode().repeat(100);
+            let beats = ClientMessage::Heartbeat { n: 1, round_trip_us: 0 }.encode().repeat(100);
             let sent = flooder.flood(&beats, PATIENCE);
             (flooder, sent)
         });
@@ -289,12 +291,14 @@ fn a_watcher_that_does_not_read_for_a_while_gets_the_newest_list_and_costs_littl
     // The longest of texts: a megabyte of news fills whatever server and kernel hold for the lazy one.
     let newest = |round: usize| {
         let text = StatusText::new(&format!("{round:0140}")).expect("140 characters are allowed");
-        Presence { status: Status::Busy, text }
+        Presence::chosen(Status::Busy, text)
     };
     let (mut growth, mut beaten_at) = (0, now());
     for round in 0..ROUNDS {
         for talker in &mut talkers {
-            talker.send(&ClientMessage::SetStatus { request: 1, presence: newest(round) });
+            let Presence { status, text, .. } = newest(round);
+            let choice = Choice::chosen(status, text);
+            talker.send(&ClientMessage::SetStatus { request: 1, choice });
         }
         talkers.iter_mut().for_each(|talker| talker.expect_result(1));
         healthy.round_trip();

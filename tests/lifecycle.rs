@@ -5,12 +5,14 @@ mod support;
 
 use std::collections::BTreeSet;
 use std::io::Read;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::process::{Command, Output, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use herenow_protocol::{ClientMessage, CloseReason, DeviceId, Presence, Status, StatusText};
+use herenow_protocol::{
+    Choice, ClientMessage, CloseReason, DeviceId, Hello, Presence, Resume, Status, StatusText,
+};
 use nix::sys::signal::Signal;
 use support::peer::{Goodbye, Next, ScriptedPeer, hello};
 use support::server::{HERENOW, TestServer};
@@ -29,7 +31,7 @@ const EXIT_CONFIG: i32 = 78;
 /// A user who is signed in, and to whom the server cannot send another byte.
 fn clogged_peer(server: SocketAddr, name: &str) -> ScriptedPeer {
     let mut peer = ScriptedPeer::signed_in(server, name);
-    let heartbeats = ClientMessage::Heartbeat { n: 1 }.encode().repeat(64);
+    let heartbeats = ClientMessage::Heartbeat { n: 1, round_trip_us: 0 }.encode().repeat(64);
     // The server takes no more heartbeats once it cannot get rid of its answers.
     peer.flood(&heartbeats, Duration::from_millis(200));
     peer
@@ -287,8 +289,9 @@ fn the_same_device_takes_its_name_over_without_a_leave() {
 
     // What the newer connection shows is told after the take-over, so nothing of that is under way.
     let text = StatusText::new("on the new one").expect("a test text is valid");
-    let presence = Presence { status: Status::Away, text };
-    newer.send(&ClientMessage::SetStatus { request: 7, presence: presence.clone() });
+    let choice = Choice::chosen(Status::Away, text.clone());
+    newer.send(&ClientMessage::SetStatus { request: 7, choice });
+    let presence = Presence::chosen(Status::Away, text);
     watcher.read_until("the new status", PATIENCE, |watcher| {
         watcher.list.presence("ada") == Some(&presence)
     });
@@ -321,4 +324,41 @@ fn another_device_does_not_get_a_name_that_is_in_use() {
     let mut heir = ScriptedPeer::connect(server.address);
     heir.sign_in(other);
     watcher.expect_join("ada", PATIENCE);
+}
+
+/// The victim of a pulled cable sits at another socket of another network a moment later, and the server still
+/// believes in the first one.
+#[test]
+fn a_session_goes_on_from_another_address_while_its_old_connection_still_looks_alive() {
+    let server = TestServer::start(&[]);
+    let mut watcher = ScriptedPeer::watching(server.address, "watcher");
+    let mut old = ScriptedPeer::connect(server.address);
+    let first = old.sign_in(hello("ada"));
+    watcher.expect_join("ada", PATIENCE);
+    // From here on it says nothing; nobody has closed anything.
+    old.stop_beating();
+
+    // Not even the device is the same as far as anybody can tell: the token alone decides.
+    let stranger = Hello { device: DeviceId::new("another").expect("valid"), ..hello("ada") };
+    let mut thief = ScriptedPeer::connect(server.address);
+    thief.send(&ClientMessage::Hello(stranger.clone()));
+    assert_eq!(thief.expect_goodbye(PATIENCE).reason, CloseReason::NameInUse);
+
+    let resume = Resume {
+        token: first.token.expect("a listed session has a token"),
+        epoch: Some(first.epoch),
+        views: Vec::new(),
+    };
+    let elsewhere = IpAddr::from([127, 0, 0, 2]);
+    let mut new = ScriptedPeer::connect_from(elsewhere, server.address);
+    let second = new.sign_in(Hello { resume: Some(resume), ..stranger });
+    assert!(second.resumed);
+    assert_eq!((second.session, second.token), (first.session, first.token));
+    assert_eq!(old.expect_goodbye(PATIENCE).reason, CloseReason::Replaced);
+    new.round_trip();
+
+    watcher.read_for(Duration::from_secs(1));
+    watcher.round_trip();
+    assert_eq!(watcher.list.names(), ["ada", "watcher"]);
+    assert_eq!((watcher.joins.len(), watcher.leaves.len()), (1, 0), "nobody saw anything");
 }

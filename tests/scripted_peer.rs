@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use herenow_protocol::limits::{CLIENT_FRAME_BYTES_MAX, HELLO_BYTES_MAX};
 use herenow_protocol::{
-    Change, ClientMessage, CloseReason, ErrorCode, Hello, Presence, ServerMessage, Status,
-    StatusText, ViewId, ViewProof, Violation,
+    Change, Choice, ClientMessage, CloseReason, ErrorCode, Hello, Presence, RoomName,
+    ServerMessage, Status, StatusText, ViewId, ViewProof, Violation, WatchTarget,
 };
 use support::PATIENCE;
 use support::peer::{Next, ScriptedPeer, hello};
@@ -36,8 +36,16 @@ fn quiet(server: &TestServer, name: &str) -> ScriptedPeer {
     peer
 }
 
+fn choice(presence: &Presence) -> Choice {
+    Choice::chosen(presence.status, presence.text.clone())
+}
+
+fn lobby() -> WatchTarget {
+    WatchTarget::Room(RoomName::lobby())
+}
+
 fn presence(status: Status, text: &str) -> Presence {
-    Presence { status, text: StatusText::new(text).expect("a test text is valid") }
+    Presence::chosen(status, StatusText::new(text).expect("a test text is valid"))
 }
 
 #[test]
@@ -50,7 +58,7 @@ fn a_whole_conversation_goes_as_the_document_says() {
     assert_eq!((welcome.version, welcome.misses), (1, 5));
     assert_eq!((welcome.heartbeat_ms, welcome.detection_bound_ms), (100, 600));
 
-    ada.send(&ClientMessage::Watch { request: 1, room: "lobby".into() });
+    ada.send(&ClientMessage::Watch { request: 1, target: lobby() });
     let ServerMessage::Result { request: 1, view: Some(view) } = next(&mut ada) else { panic!() };
     let ServerMessage::SnapshotPage { first, entries, .. } = next(&mut ada) else { panic!() };
     assert_eq!((first.0, entries.len(), entries[0].name.as_str()), (0, 1, "ada"));
@@ -58,7 +66,7 @@ fn a_whole_conversation_goes_as_the_document_says() {
     assert_eq!((last.0, entries.len()), (u32::MAX, 0), "the pages cover all ids");
     let ServerMessage::SnapshotEnd { proof, .. } = next(&mut ada) else { panic!() };
 
-    ada.send(&ClientMessage::Heartbeat { n: 7 });
+    ada.send(&ClientMessage::Heartbeat { n: 7, round_trip_us: 0 });
     let ack = ServerMessage::HeartbeatAck {
         n: 7,
         me: Some(Presence::default()),
@@ -67,7 +75,7 @@ fn a_whole_conversation_goes_as_the_document_says() {
     assert_eq!(next(&mut ada), ack);
 
     let busy = presence(Status::Busy, "deep in it");
-    ada.send(&ClientMessage::SetStatus { request: 2, presence: busy.clone() });
+    ada.send(&ClientMessage::SetStatus { request: 2, choice: choice(&busy) });
     let (mut answered, mut updated) = (false, None);
     while !answered || updated.is_none() {
         match next(&mut ada) {
@@ -80,9 +88,9 @@ fn a_whole_conversation_goes_as_the_document_says() {
         }
     }
     let (after, changes): (ViewProof, _) = updated.expect("the loop ended with it");
-    assert!(matches!(&changes[..], [Change::Updated { presence, .. }] if *presence == busy));
+    assert!(matches!(&changes[..], [Change::Updated { shown, .. }] if shown.presence == busy));
 
-    ada.send(&ClientMessage::Heartbeat { n: 8 });
+    ada.send(&ClientMessage::Heartbeat { n: 8, round_trip_us: 0 });
     let ack = ServerMessage::HeartbeatAck { n: 8, me: Some(busy), views: vec![(view, after)] };
     assert_eq!(next(&mut ada), ack);
 
@@ -98,7 +106,7 @@ fn requests_that_make_no_sense_are_answered_and_change_nothing() {
     let server = TestServer::start(&[]);
     let mut ada = quiet(&server, "ada");
     let cases: [(&[u8], u32, ErrorCode); 5] = [
-        (b"\x94\x04\x0b\x00\xa5attic", 11, ErrorCode::NoSuchRoom),
+        (b"\x94\x04\x0b\x00\xa5 room", 11, ErrorCode::BadRequest),
         (b"\x94\x04\x0c\x09\xa5lobby", 12, ErrorCode::BadRequest),
         (b"\x93\x05\x0d\x63", 13, ErrorCode::NoSuchView),
         (b"\x93\x03\x0e\x4d", 14, ErrorCode::BadRequest),
@@ -110,7 +118,7 @@ fn requests_that_make_no_sense_are_answered_and_change_nothing() {
         assert_eq!((request, code), (number, expected));
         assert!(text.len() > 5, "{text:?} is for people");
     }
-    ada.send(&ClientMessage::Heartbeat { n: 1 });
+    ada.send(&ClientMessage::Heartbeat { n: 1, round_trip_us: 0 });
     assert!(matches!(next(&mut ada), ServerMessage::HeartbeatAck { n: 1, .. }));
 }
 
@@ -121,8 +129,8 @@ fn requests_sent_in_one_go_are_answered_in_their_order() {
     let mut bytes = bytes::BytesMut::new();
     for request in 0..200 {
         let text = format!("change {request}");
-        let presence = presence(Status::Away, &text);
-        ClientMessage::SetStatus { request, presence }.encode_into(&mut bytes);
+        let choice = choice(&presence(Status::Away, &text));
+        ClientMessage::SetStatus { request, choice }.encode_into(&mut bytes);
     }
     ada.try_send(&bytes).expect("the server listens");
     for request in 0..200 {
@@ -138,14 +146,20 @@ fn an_observer_is_not_listed_and_speaks_for_its_device() {
     line.sign_in(Hello { observe: true, ..hello("ada") });
     line.stop_beating();
     let away = presence(Status::Away, "back at three");
-    line.send(&ClientMessage::SetStatus { request: 1, presence: away.clone() });
+    line.send(&ClientMessage::SetStatus { request: 1, choice: choice(&away) });
     assert_eq!(next(&mut line), ServerMessage::Result { request: 1, view: None });
     // The mirror travels beside the answer; it is there by some heartbeat soon.
     let mut n = 0;
     let mirrored = |ada: &mut ScriptedPeer| {
         n += 1;
-        ada.send(&ClientMessage::Heartbeat { n });
-        let ServerMessage::HeartbeatAck { me, .. } = next(ada) else { panic!() };
+        ada.send(&ClientMessage::Heartbeat { n, round_trip_us: 0 });
+        let me = loop {
+            match next(ada) {
+                ServerMessage::HeartbeatAck { me, .. } => break me,
+                ServerMessage::Chosen(chosen) => assert_eq!(chosen, choice(&away)),
+                other => panic!("{other:?}"),
+            }
+        };
         (me.as_ref() == Some(&away)).then_some(())
     };
     let mut mirrored = mirrored;
@@ -153,13 +167,13 @@ fn an_observer_is_not_listed_and_speaks_for_its_device() {
     let mut stranger = ScriptedPeer::connect(server.address);
     stranger.sign_in(Hello { observe: true, ..hello("nobody") });
     stranger.stop_beating();
-    stranger.send(&ClientMessage::SetStatus { request: 1, presence: away });
+    stranger.send(&ClientMessage::SetStatus { request: 1, choice: choice(&away) });
     let answer = next(&mut stranger);
     assert!(
         matches!(answer, ServerMessage::Error { code: ErrorCode::NotListed, .. }),
         "{answer:?}"
     );
-    stranger.send(&ClientMessage::Watch { request: 2, room: "lobby".into() });
+    stranger.send(&ClientMessage::Watch { request: 2, target: lobby() });
     assert!(matches!(next(&mut stranger), ServerMessage::Result { view: Some(ViewId(1)), .. }));
     let ServerMessage::SnapshotPage { entries, .. } = next(&mut stranger) else { panic!() };
     assert_eq!(entries.len(), 1, "observers are not listed");
@@ -235,7 +249,7 @@ fn a_message_in_the_wrong_state_is_a_violation() {
     let server = TestServer::start(&[]);
     let unexpected = CloseReason::ProtocolError(Violation::UnexpectedMessage);
     let mut early = ScriptedPeer::connect(server.address);
-    early.send(&ClientMessage::Heartbeat { n: 1 });
+    early.send(&ClientMessage::Heartbeat { n: 1, round_trip_us: 0 });
     assert_eq!(early.expect_goodbye(PATIENCE).reason, unexpected);
     let mut twice = quiet(&server, "ada");
     twice.send(&ClientMessage::Hello(hello("ada")));

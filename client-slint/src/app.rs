@@ -4,9 +4,11 @@ use std::rc::Rc;
 
 use slint::{ComponentHandle as _, PlatformError};
 
+use crate::account::Keys;
 use crate::adapters::Adapters;
 use crate::call::Dialer;
 use crate::clock::Clock;
+use crate::core::minutes::Minutes;
 use crate::desk::Desk;
 use crate::ui::{AppWindow, SignIn};
 
@@ -17,13 +19,18 @@ pub struct App {
 }
 
 impl App {
-    /// A window at which nobody is signed in yet; `dialer` makes its connections.
+    /// A window at which nobody is signed in yet; `dialer` makes its connections, `keys` say whose device this is.
     ///
     /// # Errors
     /// The system shows no windows.
-    pub fn new(dialer: Box<dyn Dialer>, clock: Clock) -> Result<Self, PlatformError> {
+    pub fn new(
+        dialer: Box<dyn Dialer>,
+        keys: Box<dyn Keys>,
+        clock: Clock,
+    ) -> Result<Self, PlatformError> {
         let window = AppWindow::new()?;
-        let desk = Desk::new(Adapters::new(&window), dialer, clock);
+        let adapters = Adapters::new(&window, Minutes::from(clock.wall_ms()));
+        let desk = Desk::new(adapters, dialer, keys, clock);
         Adapters::connect(&window, &desk);
         Ok(Self { window, desk })
     }
@@ -38,7 +45,7 @@ impl App {
     /// Fills in the sign-in page and signs in.
     pub fn sign_in(&self, server: &str, name: &str) {
         self.offer(server, name);
-        self.desk.sign_in(server, name);
+        self.desk.sign_in(server, name, "");
     }
 
     /// The window.

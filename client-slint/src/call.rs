@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use herenow_client::protocol::Presence;
+use herenow_client::protocol::Choice;
 
 use crate::core::batch::Batch;
 use crate::core::sign_in::Form;
@@ -13,19 +13,19 @@ pub type Deliver = Box<dyn Fn(Batch)>;
 
 /// Starts calls. The program has one that uses the network, tests have one of their own.
 pub trait Dialer {
-    /// Signs in as `form` says, shown with `presence`, and again by itself when the connection breaks.
+    /// Signs in as `form` says, shown as `choice` says, and again by itself when the connection breaks.
     ///
     /// `deliver` gets everything that happens until the returned call is dropped.
     ///
     /// # Errors
     /// This device's identity can be neither read nor written; nothing was started.
-    fn dial(&self, form: &Form, presence: Presence, deliver: Deliver) -> io::Result<Box<dyn Call>>;
+    fn dial(&self, form: &Form, choice: Choice, deliver: Deliver) -> io::Result<Box<dyn Call>>;
 }
 
 /// A call under way. Only [`Call::leave`] blocks. Dropping it leaves the server.
 pub trait Call {
-    /// Shows others another presence.
-    fn set_presence(&self, presence: Presence);
+    /// Shows others something else.
+    fn choose(&self, choice: Choice);
 
     /// Tries again without waiting for the countdown.
     fn retry_now(&self);

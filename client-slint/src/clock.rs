@@ -1,32 +1,46 @@
 //! The only place of the desktop program that reads a clock.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Where the program gets the time from; tests turn the hands of their own.
 #[derive(Clone)]
-pub struct Clock(Arc<dyn Fn() -> Instant + Send + Sync>);
+pub struct Clock {
+    now: Arc<dyn Fn() -> Instant + Send + Sync>,
+    wall: Arc<dyn Fn() -> Duration + Send + Sync>,
+}
 
 impl Clock {
-    /// The clock of the operating system.
+    /// The clocks of the operating system.
     #[must_use]
     #[expect(
         clippy::disallowed_methods,
         reason = "this is the clock module of the desktop program"
     )]
     pub fn system() -> Self {
-        Self(Arc::new(Instant::now))
+        // Before 1970 the clock was never set, and nothing that depends on it can be right.
+        let wall = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self::showing(Instant::now, wall)
     }
 
-    /// A clock that shows what `now` returns.
+    /// A clock that shows what `now` returns, and on the wall the time since 1970 that `wall` returns.
     #[must_use]
-    pub fn showing(now: impl Fn() -> Instant + Send + Sync + 'static) -> Self {
-        Self(Arc::new(now))
+    pub fn showing(
+        now: impl Fn() -> Instant + Send + Sync + 'static,
+        wall: impl Fn() -> Duration + Send + Sync + 'static,
+    ) -> Self {
+        Self { now: Arc::new(now), wall: Arc::new(wall) }
     }
 
-    /// The time.
+    /// The time, for measuring.
     #[must_use]
     pub fn now(&self) -> Instant {
-        (self.0)()
+        (self.now)()
+    }
+
+    /// The time on the wall in milliseconds since 1970, for people.
+    #[must_use]
+    pub fn wall_ms(&self) -> u64 {
+        u64::try_from((self.wall)().as_millis()).unwrap_or(u64::MAX)
     }
 }

@@ -4,18 +4,24 @@ use std::cell::RefCell;
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
-use herenow_client::protocol::{Presence, Status, StatusText, name::InvalidText};
+use herenow_client::protocol::name::InvalidText;
+use herenow_client::protocol::{Status, StatusText};
 use slint::{Timer, TimerMode};
 
+use crate::account::Keys;
 use crate::adapters::Adapters;
 use crate::call::{Call, Dialer};
 use crate::clock::Clock;
 use crate::core::batch::Batch;
 use crate::core::link::{Action, Link, Phase};
-use crate::core::sign_in::{Form, Problem};
+use crate::core::own::{Keep, Own};
+use crate::core::sign_in::{Form, Problem, check_code};
 
-/// How often a countdown looks at the clock; the window is drawn anew only when the number changes.
-const COUNTDOWN_TICK: Duration = Duration::from_millis(100);
+/// Added to the time after which a countdown shows another number, so that it has changed for certain.
+const COUNTDOWN_SLACK: Duration = Duration::from_millis(1);
+
+/// How often the window looks for a new minute; it is drawn anew only where one is told.
+const MINUTE_TICK: Duration = Duration::from_secs(5);
 
 /// How long closing the window may wait until the server has been told.
 const LEAVE_LIMIT: Duration = Duration::from_secs(1);
@@ -25,9 +31,12 @@ pub struct Desk {
     me: Weak<Self>,
     adapters: Adapters,
     dialer: Box<dyn Dialer>,
+    keys: Box<dyn Keys>,
     clock: Clock,
     session: RefCell<Option<Session>>,
+    /// Fires when what the connection bar shows changes by itself.
     countdown: Timer,
+    minute: Timer,
 }
 
 /// One sign-in, with everything that comes of it.
@@ -35,7 +44,7 @@ struct Session {
     form: Form,
     call: Box<dyn Call>,
     link: Link,
-    own: Presence,
+    own: Own,
     /// The people page is shown from the first success on.
     was_signed_in: bool,
 }
@@ -43,23 +52,35 @@ struct Session {
 impl Desk {
     /// A desk at which nobody is signed in.
     #[must_use]
-    pub fn new(adapters: Adapters, dialer: Box<dyn Dialer>, clock: Clock) -> Rc<Self> {
+    pub fn new(
+        adapters: Adapters,
+        dialer: Box<dyn Dialer>,
+        keys: Box<dyn Keys>,
+        clock: Clock,
+    ) -> Rc<Self> {
         let desk = Rc::new_cyclic(|me| Self {
             me: me.clone(),
             adapters,
             dialer,
+            keys,
             clock,
             session: RefCell::default(),
             countdown: Timer::default(),
+            minute: Timer::default(),
         });
         desk.show_link();
         desk
     }
 
-    /// Signs in with what was typed, or tells what is wrong with it.
-    pub fn sign_in(&self, server: &str, name: &str) {
-        match Form::check(server, name) {
-            Ok(form) => self.dial(form, Presence::default()),
+    /// Signs in with what was typed, or tells what is wrong with it. A pairing code makes this device one of another's
+    /// user first; without one `code` is empty.
+    pub fn sign_in(&self, server: &str, name: &str, code: &str) {
+        let checked = Form::check(server, name).and_then(|form| {
+            self.adopt(code)?;
+            Ok(form)
+        });
+        match checked {
+            Ok(form) => self.dial(form, Own::default()),
             Err(problem) => self.adapters.sign_in.show_problem(Some(problem)),
         }
     }
@@ -67,6 +88,7 @@ impl Desk {
     /// Ends the session, whatever became of it, and shows the sign-in page.
     pub fn sign_out(&self) {
         self.session.take();
+        self.minute.stop();
         self.show_link();
     }
 
@@ -89,30 +111,49 @@ impl Desk {
 
     /// Shows others another status with the same text.
     pub fn choose(&self, status: Status) {
-        self.with_session(|session| session.set_own(|own| own.status = status));
+        self.with_session(|session| {
+            let choice = session.own.choose(status);
+            session.call.choose(choice);
+        });
         self.show_own();
     }
 
-    /// Shows others another text with the same status.
+    /// Shows others another text with the same status, for a while.
     ///
     /// # Errors
     /// The rule that the text breaks; nothing was changed.
-    pub fn say(&self, text: &str) -> Result<(), InvalidText> {
+    pub fn say(&self, text: &str, keep: Keep) -> Result<(), InvalidText> {
         let text = StatusText::new(text.trim())?;
-        self.with_session(|session| session.set_own(|own| own.text = text));
+        self.with_session(|session| {
+            let choice = session.own.say(text, keep, self.clock.wall_ms());
+            session.call.choose(choice);
+        });
         self.show_own();
         Ok(())
+    }
+
+    /// Shows this account's pairing code, or that it cannot be read.
+    pub fn show_code(&self) {
+        self.adapters.about.show_code(self.keys.code().ok().as_deref());
+    }
+
+    fn adopt(&self, code: &str) -> Result<(), Problem> {
+        if code.trim().is_empty() {
+            return Ok(());
+        }
+        check_code(code)?;
+        self.keys.adopt(code).map_err(|_| Problem::NoDevice)
     }
 
     fn take_over(&self) {
         let session = self.session.take();
         if let Some(Session { form, own, call, .. }) = session {
             drop(call);
-            self.dial(form, own);
+            self.dial(form, own.anew());
         }
     }
 
-    fn dial(&self, form: Form, own: Presence) {
+    fn dial(&self, form: Form, own: Own) {
         // The old call ends before the new one begins.
         self.session.take();
         let me = self.me.clone();
@@ -121,7 +162,7 @@ impl Desk {
                 desk.deliver(batch);
             }
         };
-        let Ok(call) = self.dialer.dial(&form, own.clone(), Box::new(deliver)) else {
+        let Ok(call) = self.dialer.dial(&form, own.choice(), Box::new(deliver)) else {
             self.adapters.sign_in.show_problem(Some(Problem::NoDevice));
             self.show_link();
             return;
@@ -132,16 +173,15 @@ impl Desk {
         *self.session.borrow_mut() = Some(Session { form, call, link, own, was_signed_in: false });
         self.show_own();
         self.show_link();
+        self.keep_minutes();
     }
 
     fn deliver(&self, batch: Batch) {
-        let Batch { link, replaced, news, mirror, refusal } = batch;
+        let Batch { link, replaced, news, own, refusal } = batch;
         self.with_session(|session| {
             session.was_signed_in |= link.is_signed_in() || replaced.is_some();
             session.link = link;
-            if let Some(mirror) = mirror {
-                session.own = mirror;
-            }
+            session.own.apply(own, self.clock.wall_ms());
         });
         self.adapters.people.update(replaced, news);
         self.show_own();
@@ -159,13 +199,14 @@ impl Desk {
         self.with_session(|session| self.adapters.own.show(&session.form.name, &session.own));
     }
 
-    /// Shows what the connection is now, and again whenever a countdown goes on.
+    /// Shows what the connection is now, and again whenever that changes by itself.
     fn show_link(&self) {
         let session = self.session.borrow();
         let link = session.as_ref().map(|session| session.link.clone()).unwrap_or_default();
         let on_people_page = session.as_ref().is_some_and(|session| session.was_signed_in);
         drop(session);
-        let mut shown = link.shown(self.clock.now());
+        let now = self.clock.now();
+        let mut shown = link.shown(now);
         if !on_people_page && shown.action == Action::SignIn {
             // The sign-in page has this button already.
             shown.action = Action::None;
@@ -174,26 +215,23 @@ impl Desk {
         self.adapters.sign_in.show(on_people_page, trying && !on_people_page);
         self.adapters.people.show_exact(link.is_exact());
         self.adapters.link.show(&shown);
-        self.keep_counting(link.is_counting_down());
+        self.show_again_in(link.changes_in(now));
     }
 
-    fn keep_counting(&self, wanted: bool) {
-        if !wanted {
-            self.countdown.stop();
-        } else if !self.countdown.running() {
-            let me = self.me.clone();
-            self.countdown.start(TimerMode::Repeated, COUNTDOWN_TICK, move || {
-                if let Some(desk) = me.upgrade() {
-                    desk.show_link();
-                }
-            });
-        }
+    fn show_again_in(&self, time: Option<Duration>) {
+        let Some(time) = time else { return self.countdown.stop() };
+        let me = self.me.clone();
+        self.countdown.start(TimerMode::SingleShot, time + COUNTDOWN_SLACK, move || {
+            if let Some(desk) = me.upgrade() {
+                desk.show_link();
+            }
+        });
     }
-}
 
-impl Session {
-    fn set_own(&mut self, change: impl FnOnce(&mut Presence)) {
-        change(&mut self.own);
-        self.call.set_presence(self.own.clone());
+    fn keep_minutes(&self) {
+        let (adapter, clock) = (self.adapters.time.clone(), self.clock.clone());
+        let show = move || adapter.show(clock.wall_ms());
+        show();
+        self.minute.start(TimerMode::Repeated, MINUTE_TICK, show);
     }
 }

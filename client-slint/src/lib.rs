@@ -1,9 +1,10 @@
 //! The desktop window of herenow.
 //!
-//! Reading order: [`core`] (what is shown, decided without a window), [`network`] (the thread that talks
-//! to the server), [`desk`] (what the user's wishes and the server's news do), [`adapters`] (Rust values to
-//! the window's and back), [`app`] (puts them together). The window itself is in `ui/`.
+//! Reading order: [`core`] (what is shown, decided without a window), [`account`] (whose device this is),
+//! [`network`] (the thread that talks to the server), [`desk`] (what the user's wishes and the server's news do),
+//! [`adapters`] (Rust values to the window's and back), [`app`] (puts them together). The window itself is in `ui/`.
 
+pub mod account;
 pub mod adapters;
 pub mod app;
 pub mod call;

@@ -3,6 +3,7 @@
 use std::error::Error;
 
 use clap::Parser;
+use herenow_desktop::account::Account;
 use herenow_desktop::app::App;
 use herenow_desktop::clock::Clock;
 use herenow_desktop::network::Network;
@@ -26,7 +27,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let arguments = Arguments::parse();
     select_renderer()?;
     let clock = Clock::system();
-    let app = App::new(Box::new(Network::new(clock.clone())), clock)?;
+    let app = App::new(Box::new(Network::new(clock.clone())), Box::new(Account), clock)?;
     slint::set_xdg_app_id("org.example.herenow")?;
     let login = std::env::var("USER").unwrap_or_default();
     match &arguments.name {

@@ -9,10 +9,11 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use herenow_client::protocol::{Entry, Presence};
-use herenow_client::{Client, Connection, Event, Options};
+use herenow_client::protocol::Choice;
+use herenow_client::{Client, Connection, Event, Options, View};
 use tokio::sync::Notify;
 
+use crate::account::Device;
 use crate::call::{Call, Deliver, Dialer};
 use crate::clock::Clock;
 use crate::core::batch::Batch;
@@ -55,10 +56,10 @@ impl Network {
 }
 
 impl Dialer for Network {
-    fn dial(&self, form: &Form, presence: Presence, deliver: Deliver) -> io::Result<Box<dyn Call>> {
-        let device = herenow_client::device_id()?;
-        let mut options = Options::new(form.server.clone(), form.name.clone(), device);
-        options.presence = presence;
+    fn dial(&self, form: &Form, choice: Choice, deliver: Deliver) -> io::Result<Box<dyn Call>> {
+        let Device { id, key, label } = Device::of_account()?;
+        let mut options = Options::new(form.server.clone(), form.name.clone(), id);
+        (options.key, options.label, options.choice) = (Some(key), label, choice);
         let (client, connection) = herenow_client::connect(options);
         let inbox = Arc::<Inbox>::default();
         let outbox =
@@ -78,8 +79,8 @@ impl Dialer for Network {
 }
 
 impl Call for NetworkCall {
-    fn set_presence(&self, presence: Presence) {
-        self.client.set_presence(presence);
+    fn choose(&self, choice: Choice) {
+        self.client.choose(choice);
     }
 
     fn retry_now(&self) {
@@ -110,7 +111,7 @@ fn drive(mut connection: Connection, mut outbox: Outbox) {
         .expect("the system has room for one event queue");
     runtime.block_on(async {
         while let Some(event) = connection.next().await {
-            outbox.post(event, || connection.view().entries().cloned().collect());
+            outbox.post(event, connection.view());
         }
     });
     outbox.finish();
@@ -133,9 +134,10 @@ impl Inbox {
 }
 
 impl Outbox {
-    fn post(&mut self, event: Event, everybody: impl FnOnce() -> Vec<Entry>) {
-        let now = self.clock.now();
-        self.update(|batch| batch.add(event, now, everybody));
+    fn post(&mut self, event: Event, view: &View) {
+        let (now, proved_at) = (self.clock.now(), view.proved_at());
+        let everybody = || view.entries().cloned().collect();
+        self.update(|batch| batch.add(event, now, proved_at, everybody));
     }
 
     fn finish(&mut self) {

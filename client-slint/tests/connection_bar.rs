@@ -7,8 +7,8 @@ use std::time::Duration;
 use herenow_client::protocol::{CloseReason, DecodeError, Status, Violation};
 use herenow_client::{Disconnect, Event};
 use i_slint_backend_testing::AccessibleRole;
-use support::people::{entry, office, presence};
-use support::{Wish, World};
+use support::people::{chosen, entry, office};
+use support::{DIVERGED, FRESH, REPAIRED, STALE, Wish, World};
 
 fn goodbye(reason: CloseReason) -> Disconnect {
     Disconnect::Goodbye { reason, text: String::new() }
@@ -24,7 +24,7 @@ fn expect_bar(world: &World, title: &str, detail: &str) {
 fn expect_exact(world: &World, exact: bool) {
     assert_eq!(world.screen.says("People"), exact);
     assert_eq!(world.screen.says("People, as last known"), !exact);
-    assert_eq!(world.screen.says("As it last was"), !exact);
+    assert_eq!(world.screen.words().iter().any(|words| words.starts_with("Last proved ")), !exact);
 }
 
 #[test]
@@ -44,10 +44,16 @@ fn a_living_connection_is_told_apart() {
     expect_bar(&world, "Connected", "Round trip under 1 ms · list proved exact");
     expect_exact(&world, true);
 
-    world.tell(&[Event::Stale]);
-    expect_bar(&world, "Checking the list", "Not proved exact, being fetched again");
+    world.tell(&[STALE]);
+    expect_bar(&world, "Checking the list", "Waiting for the server's proof");
     expect_exact(&world, false);
-    world.tell(&[Event::Fresh]);
+    world.tell(&[FRESH]);
+    expect_exact(&world, true);
+
+    world.tell(&[DIVERGED, STALE]);
+    expect_bar(&world, "Repairing the list", "Found wrong, being mended");
+    expect_exact(&world, false);
+    world.tell(&[REPAIRED, FRESH]);
     expect_exact(&world, true);
 
     world.tell(&[Event::Network { up: false }]);
@@ -101,7 +107,13 @@ fn an_end_for_good_says_so_and_leaves_the_choice_to_the_user() {
         (
             goodbye(CloseReason::NameInUse),
             "This name is in use",
-            "Taken by another device",
+            "Yours? Use its pairing code",
+            "Sign in again",
+        ),
+        (
+            goodbye(CloseReason::TooManySessions),
+            "Too many devices",
+            "Sign out on one of them first",
             "Sign in again",
         ),
         (
@@ -157,13 +169,13 @@ fn the_countdown_counts_and_can_be_cut_short() {
 #[test]
 fn use_here_signs_in_again_with_the_same_name_and_status() {
     let world = World::signed_in(office());
-    let busy = presence(Status::Busy, "In a review");
-    world.tell(&[Event::Mirror(Some(busy.clone()))]);
+    world.tell(&[Event::Chosen(chosen(Status::Busy))]);
     world.close(goodbye(CloseReason::Replaced), None);
     world.wishes();
     world.screen.press("Use here");
     let (server, name) = ("127.0.0.1".to_owned(), "Ada Lovelace".to_owned());
-    assert_eq!(world.wishes(), [Wish::HangUp, Wish::Dial { server, name, presence: busy }]);
+    let choice = chosen(Status::Busy);
+    assert_eq!(world.wishes(), [Wish::HangUp, Wish::Dial { server, name, choice }]);
     world.welcome(office());
     expect_exact(&world, true);
 }
@@ -188,4 +200,43 @@ fn the_old_list_stays_in_sight_until_the_new_one_is_proved() {
     world.welcome(vec![entry(7, "Somebody new", Status::Available, "")]);
     expect_exact(&world, true);
     assert_eq!(world.screen.rows().into_values().collect::<Vec<_>>(), ["Somebody new, Available"]);
+}
+
+#[test]
+fn an_old_list_says_how_old_it_is() {
+    let world = World::signed_in(office());
+    world.pass(Duration::from_secs(4));
+    world.tell(&[STALE]);
+    world.screen.expect("Last proved 4 s ago");
+    for (wait_ms, words) in [
+        (999, "Last proved 4 s ago"),
+        (2, "Last proved 5 s ago"),
+        (1_000, "Last proved 6 s ago"),
+        (60_000, "Last proved 66 s ago"),
+        (60_000, "Last proved 2 min ago"),
+        (2 * 3_600_000, "Last proved 2 h ago"),
+    ] {
+        world.pass(Duration::from_millis(wait_ms));
+        world.screen.expect(words);
+    }
+    world.tell(&[FRESH]);
+    world.screen.expect("11 people");
+    expect_exact(&world, true);
+}
+
+#[test]
+fn an_empty_list_can_be_old_too() {
+    let world = World::signed_in(Vec::new());
+    world.tell(&[STALE]);
+    world.screen.expect("Last proved 0 s ago");
+    world.screen.expect("Nobody else was here");
+}
+
+#[test]
+fn a_session_that_goes_on_shows_its_list_as_exact_again() {
+    let world = World::signed_in(office());
+    world.close(Disconnect::ConnectionReset, Some(Duration::ZERO));
+    world.tell(&[Event::SignedIn(support::people::welcome()), FRESH]);
+    expect_bar(&world, "Connected", "The list is proved exact");
+    expect_exact(&world, true);
 }

@@ -2,9 +2,10 @@
 
 mod support;
 
+use herenow_client::protocol::Status;
 use i_slint_backend_testing::AccessibleRole;
 use slint::platform::Key;
-use support::people::{crowd, office};
+use support::people::{chosen, crowd, office};
 use support::{Wish, World};
 
 #[test]
@@ -98,12 +99,12 @@ fn a_status_can_be_chosen_with_the_keyboard_alone() {
     world.wishes();
     world.screen.key(Key::Tab);
     world.screen.key(Key::Return);
-    // The text has the keyboard; the three choices are before it.
-    world.screen.key(Key::Backtab);
-    world.screen.key(Key::Space);
-    let wishes = world.wishes();
-    let [Wish::SetPresence(presence)] = wishes.as_slice() else { panic!("{wishes:?}") };
-    assert_eq!(presence.status.name(), "busy");
+    // The text has the keyboard; the four choices are before it.
+    for status in [Status::Invisible, Status::Busy, Status::Away, Status::Available] {
+        world.screen.key(Key::Backtab);
+        world.screen.key(Key::Space);
+        assert_eq!(world.wishes(), [Wish::Choose(chosen(status))]);
+    }
 }
 
 #[test]

@@ -2,12 +2,14 @@
 
 mod support;
 
+use std::time::Duration;
+
 use herenow_client::Event;
 use herenow_client::protocol::{CloseReason, Status};
 use i_slint_backend_testing::AccessibleRole;
 use slint::platform::Key;
-use support::World;
-use support::people::{crowd, entry, office};
+use support::people::{STATUSES, crowd, entry, idle, office, until, with_devices};
+use support::{REPAIRED, World, joined, left, updated};
 
 fn names(world: &World) -> Vec<String> {
     let rows = world.screen.rows();
@@ -37,13 +39,13 @@ fn a_row_says_name_status_and_text_and_the_user_is_not_among_them() {
 #[test]
 fn people_come_change_and_go_while_one_looks() {
     let world = three();
-    world.tell(&[Event::Joined(entry(9, "Barbara", Status::Available, ""))]);
+    world.tell(&[joined(entry(9, "Barbara", Status::Available, ""))]);
     assert_eq!(names(&world), ["Barbara", "grace", "Radia", "Ken"]);
-    world.tell(&[Event::Updated(entry(9, "Barbara", Status::Busy, "Proof"))]);
+    world.tell(&[updated(entry(9, "Barbara", Status::Busy, "Proof"))]);
     assert_eq!(names(&world), ["grace", "Radia", "Barbara", "Ken"]);
     world.screen.expect("Barbara, Busy, Proof");
     let gone = entry(4, "Radia", Status::Away, "Lunch");
-    world.tell(&[Event::Left { entry: gone, cause: CloseReason::HeartbeatTimeout }]);
+    world.tell(&[left(gone, CloseReason::HeartbeatTimeout)]);
     assert_eq!(names(&world), ["grace", "Barbara", "Ken"]);
     world.screen.expect("Busy: 2");
 }
@@ -53,12 +55,12 @@ fn the_selection_stays_with_the_person() {
     let world = three();
     world.screen.click(AccessibleRole::ListItem, "Radia, Away, Lunch");
     world.tell(&[
-        Event::Joined(entry(9, "Barbara", Status::Available, "")),
-        Event::Updated(entry(4, "Radia", Status::Busy, "")),
+        joined(entry(9, "Barbara", Status::Available, "")),
+        updated(entry(4, "Radia", Status::Busy, "")),
     ]);
     assert_eq!(world.screen.selected().as_deref(), Some("Radia, Busy"));
     let gone = entry(4, "Radia", Status::Busy, "");
-    world.tell(&[Event::Left { entry: gone, cause: CloseReason::Goodbye }]);
+    world.tell(&[left(gone, CloseReason::Goodbye)]);
     assert_eq!(world.screen.selected(), None);
 }
 
@@ -69,7 +71,7 @@ fn a_search_narrows_and_a_clear_widens() {
     world.screen.type_text("an");
     assert_eq!(names(&world), ["Alan Turing", "Frances Allen", "Radia Perlman"]);
     world.screen.expect("3 of 11");
-    world.tell(&[Event::Joined(entry(40, "Hannah", Status::Busy, ""))]);
+    world.tell(&[joined(entry(40, "Hannah", Status::Busy, ""))]);
     assert_eq!(names(&world).last().map(String::as_str), Some("Hannah"));
     world.screen.press("Clear search");
     world.screen.expect("12 people");
@@ -80,7 +82,7 @@ fn a_search_narrows_and_a_clear_widens() {
 fn an_empty_list_says_why() {
     let world = World::signed_in(vec![entry(1, "Ada Lovelace", Status::Available, "")]);
     world.screen.expect("Nobody else is here yet");
-    world.tell(&[Event::Joined(entry(2, "Ken", Status::Available, ""))]);
+    world.tell(&[joined(entry(2, "Ken", Status::Available, ""))]);
     assert!(!world.screen.says("Nobody else is here yet"));
     world.screen.click(AccessibleRole::TextInput, "Search");
     world.screen.type_text("zz");
@@ -109,12 +111,57 @@ fn a_burst_of_changes_ends_in_the_same_list() {
     let world = World::signed_in(crowd(50));
     let burst: Vec<Event> = (0..2_000)
         .map(|n| {
-            let status = Status::ALL[(n / 50) as usize % 3];
-            Event::Updated(entry(n % 50, &format!("person {:06}", n % 50), status, ""))
+            let status = STATUSES[(n / 50) as usize % 3];
+            updated(entry(n % 50, &format!("person {:06}", n % 50), status, ""))
         })
         .collect();
     world.tell(&burst);
     world.screen.expect("50 people");
     world.screen.expect("Available: 50");
     assert_eq!(names(&world)[0], "person 000000");
+}
+
+#[test]
+fn away_by_idling_is_told_apart_from_away_by_choice() {
+    let world = World::signed_in(Vec::new());
+    let since = world.wall_ms() - 12 * 60_000;
+    world.tell(&[
+        joined(idle(1, "Radia", since, "Lunch")),
+        joined(idle(2, "Sophie", world.wall_ms(), "")),
+        joined(entry(3, "Tim", Status::Away, "Lunch")),
+    ]);
+    let rows = || world.screen.rows().into_values().collect::<Vec<_>>();
+    assert_eq!(rows(), ["Radia, Idle for 12 min, Lunch", "Sophie, Idle", "Tim, Away, Lunch"]);
+    world.pass(Duration::from_secs(60));
+    assert_eq!(rows()[..2], ["Radia, Idle for 13 min, Lunch", "Sophie, Idle for 1 min"]);
+    world.pass(Duration::from_secs(3 * 60 * 60));
+    assert_eq!(rows()[0], "Radia, Idle for 3 h, Lunch");
+}
+
+#[test]
+fn a_text_that_goes_away_says_when() {
+    let world = World::signed_in(Vec::new());
+    let then = world.wall_ms() + 25 * 60_000;
+    world.tell(&[joined(until(entry(1, "Ken", Status::Busy, "In a review"), then))]);
+    world.screen.expect("Ken, Busy, In a review, for 25 min more");
+    world.pass(Duration::from_secs(10 * 60));
+    world.screen.expect("Ken, Busy, In a review, for 15 min more");
+}
+
+#[test]
+fn devices_are_counted_only_if_there_are_several() {
+    let world = World::signed_in(vec![
+        with_devices(entry(1, "Grace", Status::Available, ""), &["desk"]),
+        with_devices(entry(2, "Ken", Status::Busy, "In a review"), &["desk", "phone"]),
+    ]);
+    let rows: Vec<String> = world.screen.rows().into_values().collect();
+    assert_eq!(rows, ["Grace, Available", "Ken, Busy, In a review, 2 devices"]);
+}
+
+#[test]
+fn what_a_repair_mended_is_in_the_list() {
+    let world = World::signed_in(vec![entry(1, "Ken", Status::Busy, "")]);
+    world.mend(vec![entry(2, "Grace", Status::Available, "")]);
+    world.tell(&[REPAIRED]);
+    assert_eq!(names(&world), ["Grace"]);
 }

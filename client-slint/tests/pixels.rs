@@ -8,8 +8,8 @@ use herenow_client::protocol::Status;
 use herenow_client::{Disconnect, Event};
 use herenow_desktop::ui::Theme;
 use slint::{Color, ComponentHandle as _, Rgba8Pixel, SharedPixelBuffer};
-use support::World;
-use support::people::{entry, office};
+use support::people::{STATUSES, chosen, entry, office};
+use support::{DIVERGED, FRESH, STALE, World};
 
 /// How far apart the channels of a grey may be; the greys of the theme are a little blue.
 const GREY: u8 = 40;
@@ -32,7 +32,8 @@ fn a_list_that_is_not_proved_is_grey_from_top_to_bottom() {
         let proved = colourful(&world.screen.pixels(), 0, bar);
         assert!(proved > 5_000, "{proved} colourful pixels in a list of ten avatars");
         for event in [
-            Event::Stale,
+            STALE,
+            DIVERGED,
             Event::ContactLost { unanswered: 2, of: 5 },
             Event::Network { up: false },
             Event::Closed { reason: Disconnect::ConnectionReset, retry_in: Some(Duration::ZERO) },
@@ -47,26 +48,40 @@ fn a_list_that_is_not_proved_is_grey_from_top_to_bottom() {
     }
 }
 
-/// Without colour, the three statuses still look different.
+/// Without colour, the statuses still look different.
 #[test]
 fn a_status_is_told_by_its_shape() {
-    let pictures: Vec<Vec<bool>> = Status::ALL
-        .into_iter()
-        .map(|status| {
-            let world = World::signed_in(vec![entry(9, "Ken", status, "")]);
-            world.tell(&[Event::Stale]);
-            shape_of_dot(&world.screen.pixels())
-        })
-        .collect();
-    for (a, b) in [(0, 1), (0, 2), (1, 2)] {
-        let different = pictures[a].iter().zip(&pictures[b]).filter(|(a, b)| a != b).count();
-        assert!(different >= 12, "statuses {a} and {b} differ in {different} of 196 pixels");
+    let of_others = STATUSES.map(|status| {
+        let world = World::signed_in(vec![entry(9, "Ken", status, "")]);
+        world.tell(&[STALE]);
+        // The row begins below header, search and counts.
+        shape_of_dot(&world.screen.pixels(), 16 + 32, 64 + 44 + 24 + 8 + 32)
+    });
+    let world = World::signed_in(Vec::new());
+    let own = |status| {
+        world.tell(&[Event::Chosen(chosen(status)), STALE]);
+        // The own avatar is larger.
+        let picture = shape_of_dot(&world.screen.pixels(), 16 + 40, 12 + 40);
+        world.tell(&[FRESH]);
+        picture
+    };
+    let own =
+        [own(Status::Available), own(Status::Away), own(Status::Busy), own(Status::Invisible)];
+    for pictures in [&of_others[..], &own[..]] {
+        for (a, b) in pairs(pictures.len()) {
+            let different = pictures[a].iter().zip(&pictures[b]).filter(|(a, b)| a != b).count();
+            assert!(different >= 12, "statuses {a} and {b} differ in {different} of 196 pixels");
+        }
     }
 }
 
-/// Which pixels of the first row's dot are ink; the row begins below header, search and counts.
-fn shape_of_dot(pixels: &SharedPixelBuffer<Rgba8Pixel>) -> Vec<bool> {
-    let (left, top) = (16 + 32 + 2 - 14, 64 + 44 + 24 + 8 + 32 + 2 - 14);
+fn pairs(count: usize) -> impl Iterator<Item = (usize, usize)> {
+    (0..count).flat_map(move |a| (a + 1..count).map(move |b| (a, b)))
+}
+
+/// Which pixels of a dot are ink; it sits in the lower right corner of the avatar that ends here.
+fn shape_of_dot(pixels: &SharedPixelBuffer<Rgba8Pixel>, right: u32, bottom: u32) -> Vec<bool> {
+    let (left, top) = (right + 2 - 14, bottom + 2 - 14);
     let at = |x: u32, y: u32| pixels.as_slice()[(y * pixels.width() + x) as usize].r < 190;
     (0..14).flat_map(|y| (0..14).map(move |x| (left + x, top + y))).map(|(x, y)| at(x, y)).collect()
 }
@@ -97,6 +112,7 @@ fn every_text_can_be_read_on_its_ground() {
         }
         let pairs = [
             ("warning", theme.get_warning(), theme.get_warning_tint()),
+            ("link", theme.get_accent(), theme.get_surface()),
             ("trouble", theme.get_trouble(), theme.get_trouble_tint()),
             ("muted on warning", theme.get_muted(), theme.get_warning_tint()),
             ("muted on trouble", theme.get_muted(), theme.get_trouble_tint()),

@@ -4,16 +4,16 @@ mod support;
 
 use std::time::Duration;
 
-use herenow_client::protocol::{CloseReason, Presence, Status};
+use herenow_client::protocol::{Choice, CloseReason, Status};
 use herenow_client::{Disconnect, Event};
 use i_slint_backend_testing::AccessibleRole;
 use slint::platform::Key;
-use support::people::{office, presence};
-use support::{Wish, World};
+use support::people::{chosen, office};
+use support::{CODE, Wish, World};
 
 fn dial(server: &str, name: &str) -> Wish {
     let (server, name) = (server.to_owned(), name.to_owned());
-    Wish::Dial { server, name, presence: Presence::default() }
+    Wish::Dial { server, name, choice: Choice::automatic(Status::Available) }
 }
 
 #[test]
@@ -97,7 +97,8 @@ fn a_name_in_use_leaves_the_page_ready_for_another() {
     let reason = CloseReason::NameInUse;
     world.close(Disconnect::Goodbye { reason, text: String::new() }, None);
     world.screen.expect("This name is in use");
-    world.screen.expect("Taken by another device");
+    world.screen.expect("Yours? Use its pairing code");
+    world.screen.field("Pairing code");
     world.screen.field("Name").set_accessible_value("ada 2");
     world.screen.press("Sign in");
     let wishes = [dial("127.0.0.1", "ada"), Wish::HangUp, dial("127.0.0.1", "ada 2")];
@@ -127,13 +128,13 @@ fn closing_the_program_leaves_the_server_before_it_hangs_up() {
 #[test]
 fn a_new_sign_in_starts_without_the_people_and_the_status_of_the_last() {
     let world = World::signed_in(office());
-    world.tell(&[Event::Mirror(Some(presence(Status::Busy, "elsewhere")))]);
+    world.tell(&[Event::Chosen(chosen(Status::Busy))]);
     world.screen.press("Sign out");
     world.wishes();
     world.screen.press("Sign in");
     assert!(matches!(
         world.wishes().as_slice(),
-        [Wish::Dial { presence, .. }] if *presence == Presence::default()
+        [Wish::Dial { choice, .. }] if *choice == Choice::automatic(Status::Available)
     ));
     world.tell(&[Event::SignedIn(support::people::welcome())]);
     world.screen.expect("Fetching the list…");
@@ -152,4 +153,75 @@ fn the_licence_of_the_toolkit_is_one_press_away() {
     world.screen.expect("#MadeWithSlint");
     world.screen.press("Back");
     world.screen.expect("11 people");
+}
+
+const OTHER_NAME: &str = "Use my other device's name";
+
+#[test]
+fn a_pairing_code_is_taken_over_before_the_sign_in() {
+    let world = World::new();
+    world.screen.type_text("ada");
+    world.screen.press(OTHER_NAME);
+    world.screen.type_text(&CODE.to_lowercase()); // the keyboard is there already
+    world.screen.key(Key::Return);
+    let wishes = [Wish::Adopt(CODE.to_lowercase()), dial("127.0.0.1", "ada")];
+    assert_eq!(world.wishes(), wishes);
+}
+
+#[test]
+fn a_mistyped_code_is_told_in_words_and_nothing_is_done() {
+    let cases = [
+        ("0004U", "No pairing code contains “U”. Compare it with the other device."),
+        (&CODE[1..], "A pairing code has 26 letters and digits, this one has 25."),
+        ("80041-06105-0R3GG-28A1C-60T3GF", "A pairing code begins with a digit from 0 to 7."),
+    ];
+    let world = World::new();
+    world.screen.field("Name").set_accessible_value("ada");
+    world.screen.press(OTHER_NAME);
+    for (code, words) in cases {
+        world.screen.field("Pairing code").set_accessible_value(code);
+        world.screen.press("Sign in");
+        world.screen.expect(words);
+    }
+    assert_eq!(world.wishes(), []);
+}
+
+#[test]
+fn a_code_that_was_put_away_again_is_not_meant() {
+    let world = World::new();
+    world.screen.field("Name").set_accessible_value("ada");
+    world.screen.press(OTHER_NAME);
+    world.screen.field("Pairing code").set_accessible_value("nonsense");
+    world.screen.press(OTHER_NAME);
+    world.screen.press("Sign in");
+    assert_eq!(world.wishes(), [dial("127.0.0.1", "ada")]);
+}
+
+#[test]
+fn the_pairing_code_is_shown_only_when_asked_for() {
+    let world = World::new();
+    world.screen.press("About herenow");
+    let code = || world.screen.shown_value("Pairing code");
+    assert_eq!(code(), None);
+    world.screen.press("Show pairing code");
+    assert_eq!(code().as_deref(), Some(CODE));
+    let field = world.screen.field("Pairing code");
+    assert_eq!(field.accessible_read_only(), Some(true));
+    world.screen.press("Copy");
+    world.screen.press("Hide");
+    assert_eq!(code(), None);
+
+    world.screen.press("Show pairing code");
+    world.screen.press("Back");
+    world.screen.press("About herenow");
+    assert_eq!(code(), None, "who opens the page later does not see it");
+}
+
+#[test]
+fn a_pairing_code_that_cannot_be_read_is_told() {
+    let world = World::new();
+    world.break_dialer();
+    world.screen.press("About herenow");
+    world.screen.press("Show pairing code");
+    world.screen.expect("The code cannot be read: the state directory is not accessible.");
 }

@@ -122,7 +122,8 @@ fn state_folder(state: Option<PathBuf>, home: Option<PathBuf>) -> io::Result<Pat
     let state = state.filter(|path| path.is_absolute());
     let home = home.filter(|path| path.is_absolute()).map(|home| home.join(".local/state"));
     state.or(home).map(|folder| folder.join("herenow")).ok_or_else(|| {
-        let message = "no place for this account's keys: neither XDG_STATE_HOME nor HOME is an absolute path";
+        let message =
+            "no place for this account's keys: neither XDG_STATE_HOME nor HOME is an absolute path";
         io::Error::new(io::ErrorKind::NotFound, message)
     })
 }

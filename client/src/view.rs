@@ -36,6 +36,8 @@ enum Trust {
     Diverged {
         /// Entries that were mended since.
         mended: usize,
+        /// Pages are under way, at whose end it proves itself and not before.
+        paged: bool,
     },
 }
 
@@ -130,7 +132,7 @@ impl View {
     /// snapshot, which it begins if none is under way.
     pub fn page(&mut self, first: UserId, last: UserId, entries: Vec<Entry>) {
         let Some(hasher) = &self.hasher else { return };
-        if let Trust::Diverged { mended } = &mut self.trust {
+        if let Trust::Diverged { mended, .. } = &mut self.trust {
             *mended += self.shown.mend(hasher, first, last, entries);
             return;
         }
@@ -145,7 +147,13 @@ impl View {
     pub fn end_snapshot(&mut self, proof: &ViewProof, now: Instant) -> Result<Proved, Mismatch> {
         let mut incoming = match self.incoming.take() {
             Some(incoming) => incoming,
-            None if self.trust != Trust::Incomplete => return self.prove(proof, now),
+            None if self.trust != Trust::Incomplete => {
+                if let Trust::Diverged { paged, .. } = &mut self.trust {
+                    *paged = false;
+                    self.shown.version = proof.version;
+                }
+                return self.prove(proof, now);
+            }
             None => Copied::default(),
         };
         incoming.version = proof.version;
@@ -176,16 +184,17 @@ impl View {
         if self.trust == Trust::Incomplete {
             return Ok(Proved::NotYet);
         }
-        let held = std::mem::replace(&mut self.shown.version, proof.version);
+        let held = self.shown.version;
+        self.shown.version = held.max(proof.version);
         changes.into_iter().for_each(|change| self.shown.apply(hasher, change, steps));
         if self.trust == Trust::Complete && held != from {
-            self.trust = Trust::Diverged { mended: 0 };
+            self.trust = Trust::Diverged { mended: 0, paged: false };
             return Err(Mismatch::Version { held, told: from });
         }
         self.prove(proof, now)
     }
 
-    /// Compares the view with what the server says it must be at this place of the stream. A diverged view takes the
+    /// Compares the view with what the server says it must be at this place of the stream. A diverged view takes a newer
     /// version over, since its own says nothing any more.
     ///
     /// # Errors
@@ -197,11 +206,15 @@ impl View {
                 let checked = self.shown.check(proof);
                 match checked {
                     Ok(()) => self.now_exact(now),
-                    Err(_) => self.trust = Trust::Diverged { mended: 0 },
+                    Err(_) => self.trust = Trust::Diverged { mended: 0, paged: false },
                 }
                 checked.map(|()| Proved::Exact)
             }
-            Trust::Diverged { mended } => {
+            Trust::Diverged { mended, paged } => {
+                // What proves an older version, as a delta that comes late, proves nothing of now.
+                if paged || proof.version < self.shown.version {
+                    return Ok(Proved::NotYet);
+                }
                 self.shown.version = proof.version;
                 if self.shown.check(proof).is_err() {
                     return Ok(Proved::NotYet);
@@ -224,7 +237,8 @@ impl View {
     ) -> usize {
         let mut count = 0;
         for (bucket, told) in (u64::from(first)..).zip(digests) {
-            let (begin, end) = (clamp_id(bucket.saturating_mul(u64::from(width))), bucket_end(bucket, width));
+            let (begin, end) =
+                (clamp_id(bucket.saturating_mul(u64::from(width))), bucket_end(bucket, width));
             if self.shown.sum(begin, end) == *told {
                 continue;
             }
@@ -237,9 +251,17 @@ impl View {
         count
     }
 
+    /// Pages that mend a diverged view were asked for. What comes before their end proves nothing: else they would come
+    /// to a view that is complete, and begin a snapshot there.
+    pub fn await_pages(&mut self) {
+        if let Trust::Diverged { paged, .. } = &mut self.trust {
+            *paged = true;
+        }
+    }
+
     /// The server has no entries from `first` on: a diverged view drops those it has.
     pub fn cut(&mut self, first: UserId) {
-        if let Trust::Diverged { mended } = &mut self.trust {
+        if let Trust::Diverged { mended, .. } = &mut self.trust {
             *mended += self.shown.clear(first, UserId(u32::MAX));
         }
     }

@@ -5,12 +5,17 @@ mod script;
 use std::time::Duration;
 
 use herenow_client::protocol::{
-    Change, ClientMessage, CloseReason, Presence, ServerMessage, Status, StatusText,
+    Change, Choice, ClientMessage, CloseReason, Digest, Query, RoomName, ServerMessage, Shown,
+    Status, StatusText, Welcome, digest::EntryHasher,
 };
-use herenow_client::{Disconnect, Event};
+use herenow_client::{Answer, Disconnect, Event, ViewKey};
 use script::{
-    BEAT, Script, VIEW, closed, connect_to, entry, goodbye, page, proof, until, until_closed,
+    BEAT, Script, VIEW, closed, connect_to, entry, goodbye, page, proof, unhurried, until,
+    until_closed, welcome,
 };
+
+const SNAPSHOT: Event = Event::Snapshot { view: ViewKey::FIRST };
+const FRESH: Event = Event::Fresh { view: ViewKey::FIRST };
 
 /// More than any of these scripts takes on a busy machine; a script that waits in vain fails here.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -32,7 +37,7 @@ async fn signs_in_and_takes_a_snapshot_with_deltas_between_its_pages() {
         let changes = vec![
             Change::Left { id: entry(2, "bob").id, cause: CloseReason::Goodbye },
             Change::Joined(entry(12, "eve")),
-            Change::Updated { id: entry(99, "x").id, presence: Presence::default(), since_ms: 1 },
+            Change::Updated { id: entry(99, "x").id, shown: Shown::default() },
         ];
         let after = proof(5, &[entry(1, "ada"), entry(12, "eve")]);
         line.send(&ServerMessage::Delta { view: VIEW, from: 4, proof: after, changes }).await;
@@ -41,7 +46,7 @@ async fn signs_in_and_takes_a_snapshot_with_deltas_between_its_pages() {
         line
     };
     let client = async {
-        until(&mut connection, |event| *event == Event::Snapshot).await;
+        until(&mut connection, |event| *event == SNAPSHOT).await;
         connection.view().entries().map(|entry| entry.name.to_string()).collect::<Vec<_>>()
     };
     let (_line, names) = patiently(async { tokio::join!(serve, client) }).await;
@@ -49,29 +54,117 @@ async fn signs_in_and_takes_a_snapshot_with_deltas_between_its_pages() {
 }
 
 #[tokio::test]
-async fn a_wrong_digest_is_told_and_repaired() {
+async fn a_wrong_digest_is_told_and_the_list_is_mended() {
     let (mut script, server) = Script::listen().await;
     let (_client, mut connection) = connect_to(&server);
+    let truth = [entry(1, "ada"), entry(9, "eve"), entry(17, "bob")];
     let serve = async {
-        let mut line = script.accept_and_welcome().await;
-        line.serve_list(1, &[entry(1, "ada")]).await;
-        let changes = vec![Change::Joined(entry(2, "bob"))];
-        let wrong = proof(2, &[entry(1, "ada"), entry(2, "eve")]);
-        line.send(&ServerMessage::Delta { view: VIEW, from: 1, proof: wrong, changes }).await;
-        line.serve_list(2, &[entry(1, "ada"), entry(2, "eve")]).await;
+        let mut line = script.accept_with(unhurried()).await;
+        line.serve_list(1, &[entry(1, "ada"), entry(17, "bob")]).await;
+        let changes = vec![Change::Joined(entry(9, "liz"))];
+        line.send(&ServerMessage::Delta { view: VIEW, from: 1, proof: proof(2, &truth), changes })
+            .await;
+        let (request, ranges) = line.expect_repair().await;
+        assert_eq!(ranges, []);
+        line.send(&ServerMessage::Result { request, view: None }).await;
+        line.send(&buckets(8, &truth)).await;
+        let (request, ranges) = line.expect_repair().await;
+        assert_eq!(ranges.len(), 1);
+        let (first, last) = ranges[0];
+        line.send(&ServerMessage::Result { request, view: None }).await;
+        line.send(&page(first.0, last.0, &truth[1..2])).await;
+        line.send(&ServerMessage::SnapshotEnd { view: VIEW, proof: proof(2, &truth) }).await;
         line
     };
     let client = async {
         let mut told = Vec::new();
-        while told.last() != Some(&Event::Fresh) {
+        while told.last() != Some(&FRESH) {
             told.push(connection.next().await.expect("it goes on"));
         }
-        told.retain(|event| matches!(event, Event::Snapshot | Event::Stale | Event::Fresh));
-        (told, connection.view().get(entry(2, "eve").id).map(|eve| eve.name.to_string()))
+        (told, connection.view().get(entry(9, "eve").id).map(|eve| eve.name.to_string()))
     };
     let (_line, (told, second)) = patiently(async { tokio::join!(serve, client) }).await;
-    assert_eq!(told, [Event::Snapshot, Event::Stale, Event::Snapshot, Event::Fresh]);
+    let place =
+        |wanted: &dyn Fn(&Event) -> bool| told.iter().position(wanted).expect("it was told");
+    let diverged = place(&|event| matches!(event, Event::Diverged { .. }));
+    let stale = place(&|event| matches!(event, Event::Stale { .. }));
+    let repaired = place(&|event| matches!(event, Event::Repaired { entries: 1, .. }));
+    assert!(diverged < stale && stale < repaired, "{told:?}");
     assert_eq!(second.as_deref(), Some("eve"));
+}
+
+#[tokio::test]
+async fn a_broken_connection_is_resumed_and_the_list_goes_on() {
+    let (mut script, server) = Script::listen().await;
+    let (_client, mut connection) = connect_to(&server);
+    let list = [entry(1, "ada"), entry(2, "bob")];
+    let (has_list, seen) = tokio::sync::oneshot::channel();
+    let serve = async {
+        let mut line = script.accept_with(unhurried()).await;
+        line.serve_list(1, &list[..1]).await;
+        seen.await.expect("the client gets its list");
+        drop(line);
+        let mut line = script.accept().await;
+        let resume = line.expect_hello().await.resume.expect("the session goes on");
+        assert_eq!(resume.token, welcome().token.expect("the script gives one"));
+        assert_eq!(resume.views, [(VIEW, 1)]);
+        let welcome = Welcome { resumed: true, views: vec![VIEW], ..unhurried() };
+        line.send(&ServerMessage::Welcome(welcome)).await;
+        let changes = vec![Change::Joined(entry(2, "bob"))];
+        let after = proof(2, &list);
+        line.send(&ServerMessage::Delta { view: VIEW, from: 1, proof: after, changes }).await;
+        line.send(&ServerMessage::SnapshotEnd { view: VIEW, proof: after }).await;
+        line
+    };
+    let client = async {
+        until(&mut connection, |event| *event == SNAPSHOT).await;
+        has_list.send(()).expect("the script waits for it");
+        until_closed(&mut connection).await;
+        let mut told = Vec::new();
+        while told.last() != Some(&FRESH) {
+            told.push(connection.next().await.expect("it goes on"));
+        }
+        told
+    };
+    let (_line, told) = patiently(async { tokio::join!(serve, client) }).await;
+    assert!(!told.contains(&SNAPSHOT), "nothing was sent twice: {told:?}");
+    assert!(told.iter().any(|event| matches!(event, Event::Joined { .. })), "{told:?}");
+    assert_eq!(connection.view().len(), 2);
+}
+
+#[tokio::test]
+async fn a_question_is_answered() {
+    let (mut script, server) = Script::listen().await;
+    let (client, mut connection) = connect_to(&server);
+    let serve = async {
+        let mut line = script.accept_with(unhurried()).await;
+        line.expect_watch().await;
+        let Some(ClientMessage::Query { request, .. }) = line.next().await else {
+            panic!("not a question")
+        };
+        let (count, entries, next) = (7, Vec::new(), None);
+        line.send(&ServerMessage::People { request, count, entries, next }).await;
+        line
+    };
+    let answer = client.query(Query::Count(RoomName::lobby()));
+    let drive = async { while connection.next().await.is_some() {} };
+    let (_line, answer) = patiently(async {
+        tokio::select! {
+            both = async { tokio::join!(serve, answer) } => both,
+            () = drive => panic!("the connection ended"),
+        }
+    })
+    .await;
+    assert_eq!(answer, Ok(Answer::People { count: 7, entries: Vec::new(), next: None }));
+}
+
+/// The sums of `entries` in buckets of `width`.
+fn buckets(width: u32, entries: &[herenow_client::protocol::Entry]) -> ServerMessage {
+    let hasher = EntryHasher::new(welcome().epoch);
+    let last = entries.iter().map(|entry| entry.id.0).max().unwrap_or(0);
+    let mut digests = vec![Digest::default(); (last / width + 1) as usize];
+    entries.iter().for_each(|entry| digests[(entry.id.0 / width) as usize].add(hasher.hash(entry)));
+    ServerMessage::Buckets { view: VIEW, first: 0, width, digests, more: false }
 }
 
 #[tokio::test]
@@ -90,7 +183,7 @@ async fn contact_is_lost_and_comes_back() {
     };
     let client = async {
         let mut told = Vec::new();
-        while told.last() != Some(&Event::Fresh) {
+        while told.last() != Some(&FRESH) {
             told.push(connection.next().await.expect("it goes on"));
         }
         told
@@ -100,7 +193,7 @@ async fn contact_is_lost_and_comes_back() {
         |wanted: &dyn Fn(&Event) -> bool| told.iter().position(wanted).expect("it was told");
     let lost = place(&|event| matches!(event, Event::ContactLost { unanswered: 2, of: 5 }));
     let back = place(&|event| *event == Event::ContactBack);
-    assert!(lost < place(&|event| *event == Event::Stale));
+    assert!(lost < place(&|event| matches!(event, Event::Stale { .. })));
     assert!(lost < back && back < told.len() - 1);
     assert!(told.iter().any(|event| matches!(event, Event::RoundTrip(_))));
 }
@@ -142,12 +235,12 @@ async fn who_was_replaced_does_not_come_back() {
 
 #[tokio::test]
 #[expect(clippy::disallowed_methods, reason = "the pause happens between two real sockets")]
-async fn the_time_to_come_back_is_honoured_and_the_presence_kept() {
+async fn the_time_to_come_back_is_honoured_and_the_choice_kept() {
     let (mut script, server) = Script::listen().await;
     let (client, mut connection) = connect_to(&server);
     let text = StatusText::new("back at three").expect("a test text is valid");
-    let away = Presence { status: Status::Away, text };
-    client.set_presence(away.clone());
+    let away = Choice::chosen(Status::Away, text);
+    client.choose(away.clone());
     let pause = Duration::from_millis(700);
     let serve = async {
         let mut line = script.accept_and_welcome().await;
@@ -167,7 +260,7 @@ async fn the_time_to_come_back_is_honoured_and_the_presence_kept() {
     })
     .await;
     assert!(waited >= pause, "{waited:?}");
-    assert_eq!(hello.presence, away);
+    assert_eq!(hello.choice, away);
 }
 
 #[tokio::test]
@@ -259,7 +352,7 @@ async fn leaving_is_a_goodbye_on_the_wire() {
         line.read_to_end().await
     };
     let leave = async {
-        until(&mut connection, |event| *event == Event::Snapshot).await;
+        until(&mut connection, |event| *event == SNAPSHOT).await;
         client.goodbye();
         let end = until_closed(&mut connection).await;
         assert_eq!(connection.next().await, None);

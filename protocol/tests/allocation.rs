@@ -2,8 +2,9 @@
 //!
 //! The budget of a frame of B bytes is a peak of 8 B + 4 KiB, whatever a client sends, and for what a
 //! server sends about people who come, are there or change. People who leave take 4 bytes on the wire and
-//! more than a hundred in memory, so a frame full of them is over that budget, and so are lists of a server
-//! whose clock stands at 1970 and of people with short labels or metadata. For those the bound is 34 B + 4 KiB, at most 0.5 MiB; a client reads one frame at a time.
+//! 88 in memory, so a frame full of them is over that budget, and so are lists of a server whose clock
+//! stands at 1970, and of people with labels or metadata of one byte. For those the bound is 34 B + 4 KiB,
+//! at most 0.6 MiB; a client reads one frame at a time.
 
 use allocation_counter::measure;
 use herenow_protocol::limits::{

@@ -1,14 +1,17 @@
 //! The vectors of `protocol/vectors/v1`, read and written by this crate. Python wrote them.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
+use std::time::Duration;
 
 use herenow_protocol::digest::EntryHasher;
 use herenow_protocol::frame::split_body;
 use herenow_protocol::limits::{CLIENT_FRAME_BYTES_MAX, HELLO_BYTES_MAX, SERVER_FRAME_BYTES_MAX};
 use herenow_protocol::message::{BadHello, Incoming};
 use herenow_protocol::{
-    Change, ClientMessage, CloseReason, DecodeError, Digest, DisplayName, Entry, Epoch, Presence,
-    ServerMessage, Status, StatusText, UserId, ViewId, ViewProof, Violation,
+    Change, Choice, ClientMessage, CloseReason, DecodeError, DeviceLabel, Digest, DisplayName,
+    Entry, Epoch, Explanation, Health, Hello, Metadata, Presence, Query, ServerMessage,
+    SessionReport, Shown, Status, StatusText, Transition, UserId, UserKey, ViewId, ViewProof,
+    Violation, WatchTarget, Welcome, pairing,
 };
 use serde_json::{Value, json};
 
@@ -26,6 +29,14 @@ fn bytes_of(hex: &str) -> Vec<u8> {
     assert!(hex.len().is_multiple_of(2), "{hex}");
     let byte = |at| u8::from_str_radix(&hex[at..at + 2], 16).expect("generate.py writes hex");
     (0..hex.len()).step_by(2).map(byte).collect()
+}
+
+fn bin_of(bytes: [u8; 16]) -> String {
+    Digest::from_bytes(bytes).to_string()
+}
+
+fn millis(span: Option<Duration>) -> u64 {
+    span.map_or(0, |span| u64::try_from(span.as_millis()).expect("it came from 53 bits"))
 }
 
 fn limit_of(vector: &Value) -> usize {
@@ -74,7 +85,7 @@ fn meaning_of_incoming(incoming: Incoming) -> Value {
                 BadHello::Name(_) => "name",
                 BadHello::Device(_) => "device",
                 BadHello::Label(_) => "label",
-                BadHello::Presence(_) => "presence",
+                BadHello::Choice(_) => "choice",
                 BadHello::Version(_) => unreachable!("the arm above has it"),
             };
             json!({"message": "Hello", "refused": "bad_hello", "rule": rule})
@@ -91,51 +102,107 @@ fn meaning_of_incoming(incoming: Incoming) -> Value {
 
 fn meaning_of_client(message: &ClientMessage) -> Value {
     match message {
-        ClientMessage::Hello(hello) => json!({
-            "message": "Hello",
-            "version": 1,
-            "name": hello.name.as_str(),
-            "device": hello.device.as_str(),
-            "label": hello.label,
-            "heartbeat_ms": hello.heartbeat.map_or(0, |interval| interval.as_millis() as u64),
-            "observe": hello.observe,
-            "status": hello.presence.status.to_wire(),
-            "text": hello.presence.text.as_str(),
-        }),
-        ClientMessage::Heartbeat { n } => json!({"message": "Heartbeat", "n": n}),
-        ClientMessage::SetStatus { request, presence } => json!({
-            "message": "SetStatus",
-            "request": request,
-            "status": presence.status.to_wire(),
-            "text": presence.text.as_str(),
-        }),
-        ClientMessage::Watch { request, room } => {
-            json!({"message": "Watch", "request": request, "kind": 0, "name": room})
+        ClientMessage::Hello(hello) => meaning_of_hello(hello),
+        ClientMessage::Heartbeat { n, round_trip_us } => {
+            json!({"message": "Heartbeat", "n": n, "round_trip_us": round_trip_us})
         }
+        ClientMessage::SetStatus { request, choice } => {
+            let metadata = choice.metadata.as_ref().map(meaning_of_metadata);
+            let meaning = with(meaning_of_choice("SetStatus", choice), "request", json!(request));
+            with(meaning, "metadata", json!(metadata))
+        }
+        ClientMessage::Watch { request, target } => match target {
+            WatchTarget::Room(room) => {
+                let room = room.as_str();
+                json!({"message": "Watch", "request": request, "kind": 0, "room": room})
+            }
+            WatchTarget::People { names, view } => json!({
+                "message": "Watch",
+                "request": request,
+                "kind": 1,
+                "names": texts(names),
+                "view": view.map_or(0, |view| view.0),
+            }),
+        },
         ClientMessage::Unwatch { request, view } => {
             json!({"message": "Unwatch", "request": request, "view": view.0})
         }
         ClientMessage::Goodbye { reason } => json!({"message": "Goodbye", "reason": reason.name()}),
+        ClientMessage::Join { request, room } => {
+            json!({"message": "Join", "request": request, "room": room.as_str()})
+        }
+        ClientMessage::Leave { request, room } => {
+            json!({"message": "Leave", "request": request, "room": room.as_str()})
+        }
+        ClientMessage::Query { request, query } => {
+            let meaning = with(meaning_of_query(query), "request", json!(request));
+            with(meaning, "message", json!("Query"))
+        }
+        ClientMessage::Repair { request, view, ranges } => {
+            let ranges: Vec<_> = ranges.iter().map(|(first, last)| [first.0, last.0]).collect();
+            json!({"message": "Repair", "request": request, "view": view.0, "ranges": ranges})
+        }
     }
+}
+
+fn meaning_of_hello(hello: &Hello) -> Value {
+    let resume = hello.resume.as_ref();
+    let views = resume.map_or(&[][..], |resume| &resume.views);
+    json!({
+        "message": "Hello",
+        "version": 1,
+        "name": hello.name.as_str(),
+        "device": hello.device.as_str(),
+        "label": hello.label.as_str(),
+        "heartbeat_ms": millis(hello.heartbeat),
+        "observe": hello.observe,
+        "status": hello.choice.status.to_wire(),
+        "text": hello.choice.text.as_ref().map_or("", StatusText::as_str),
+        "automatic": hello.choice.automatic,
+        "text_for_ms": millis(hello.choice.text_for),
+        "key": hello.key.map(|key| bin_of(key.0)),
+        "resume": resume.map(|resume| bin_of(resume.token.0)),
+        "epoch": resume.and_then(|resume| resume.epoch).map(|epoch| epoch.to_string()),
+        "views": views.iter().map(|(view, version)| json!([view.0, version])).collect::<Vec<_>>(),
+    })
+}
+
+fn meaning_of_choice(message: &str, choice: &Choice) -> Value {
+    json!({
+        "message": message,
+        "status": choice.status.to_wire(),
+        "text": choice.text.as_ref().map(StatusText::as_str),
+        "automatic": choice.automatic,
+        "text_for_ms": millis(choice.text_for),
+    })
+}
+
+fn meaning_of_query(query: &Query) -> Value {
+    let bin = |operator: &Option<herenow_protocol::OperatorKey>| operator.map(|key| bin_of(key.0));
+    match query {
+        Query::People(names) => json!({"kind": 0, "names": texts(names)}),
+        Query::Count(room) => json!({"kind": 1, "room": room.as_str()}),
+        Query::Page { room, from } => json!({"kind": 2, "room": room.as_str(), "from": from.0}),
+        Query::Explain { name, operator } => {
+            json!({"kind": 3, "name": name.as_str(), "operator": bin(operator)})
+        }
+        Query::Health { operator } => json!({"kind": 4, "operator": bin(operator)}),
+    }
+}
+
+fn texts(names: &[DisplayName]) -> Vec<&str> {
+    names.iter().map(DisplayName::as_str).collect()
+}
+
+fn meaning_of_metadata(metadata: &Metadata) -> Value {
+    json!(metadata.pairs().collect::<BTreeMap<_, _>>())
 }
 
 fn meaning_of_server(message: &ServerMessage) -> Value {
     match message {
-        ServerMessage::Welcome(welcome) => json!({
-            "message": "Welcome",
-            "version": welcome.version,
-            "session": welcome.session.0,
-            "heartbeat_ms": welcome.heartbeat_ms,
-            "misses": welcome.misses,
-            "detection_bound_ms": welcome.detection_bound_ms,
-            "epoch": welcome.epoch.to_string(),
-            "frame_bytes_max": welcome.frame_bytes_max,
-            "server": welcome.server,
-        }),
+        ServerMessage::Welcome(welcome) => meaning_of_welcome(welcome),
         ServerMessage::HeartbeatAck { n, me, views } => {
-            let me = me
-                .as_ref()
-                .map(|me| json!({"status": me.status.to_wire(), "text": me.text.as_str()}));
+            let me = me.as_ref().map(meaning_of_presence);
             let views: Vec<_> =
                 views.iter().map(|(view, proof)| meaning_of_proof(*view, proof)).collect();
             json!({"message": "HeartbeatAck", "n": n, "me": me, "views": views})
@@ -173,7 +240,111 @@ fn meaning_of_server(message: &ServerMessage) -> Value {
             "come_back_after_ms": come_back_after_ms,
             "text": text,
         }),
+        ServerMessage::Chosen(choice) => meaning_of_choice("Chosen", choice),
+        ServerMessage::People { request, count, entries, next } => json!({
+            "message": "People",
+            "request": request,
+            "count": count,
+            "entries": entries.iter().map(meaning_of_entry).collect::<Vec<_>>(),
+            "next": next.map(|id| id.0),
+        }),
+        ServerMessage::Explanation { request, explanation } => {
+            with(meaning_of_explanation(explanation), "request", json!(request))
+        }
+        ServerMessage::Health { request, health } => {
+            with(meaning_of_health(health), "request", json!(request))
+        }
+        ServerMessage::Buckets { view, first, width, digests, more } => json!({
+            "message": "Buckets",
+            "view": view.0,
+            "first": first,
+            "width": width,
+            "digests": digests.iter().map(Digest::to_string).collect::<Vec<_>>(),
+            "more": more,
+        }),
     }
+}
+
+fn meaning_of_welcome(welcome: &Welcome) -> Value {
+    json!({
+        "message": "Welcome",
+        "version": welcome.version,
+        "session": welcome.session.0,
+        "heartbeat_ms": welcome.heartbeat_ms,
+        "misses": welcome.misses,
+        "detection_bound_ms": welcome.detection_bound_ms,
+        "epoch": welcome.epoch.to_string(),
+        "frame_bytes_max": welcome.frame_bytes_max,
+        "server": welcome.server,
+        "token": welcome.token.map(|token| bin_of(token.0)),
+        "resumed": welcome.resumed,
+        "resume_window_ms": welcome.resume_window_ms,
+        "views": welcome.views.iter().map(|view| view.0).collect::<Vec<_>>(),
+    })
+}
+
+fn meaning_of_presence(presence: &Presence) -> Value {
+    json!({
+        "status": presence.status.to_wire(),
+        "text": presence.text.as_str(),
+        "automatic": presence.automatic,
+        "until": presence.until_ms,
+    })
+}
+
+fn meaning_of_explanation(explanation: &Explanation) -> Value {
+    json!({
+        "message": "Explanation",
+        "name": explanation.name.as_str(),
+        "me": explanation.me.as_ref().map(meaning_of_presence),
+        "rule": explanation.rule.name(),
+        "winner": explanation.winner.map(|session| session.0),
+        "sessions": explanation.sessions.iter().map(meaning_of_session).collect::<Vec<_>>(),
+        "transitions": explanation.transitions.iter().map(meaning_of_transition).collect::<Vec<_>>(),
+    })
+}
+
+fn meaning_of_session(report: &SessionReport) -> Value {
+    json!({
+        "session": report.session.0,
+        "label": report.device.as_str(),
+        "state": report.state.name(),
+        "status": report.status.to_wire(),
+        "automatic": report.automatic,
+        "since": report.since_ms,
+        "heard_ms_ago": report.heard_ms_ago,
+        "sent_ms_ago": report.sent_ms_ago,
+        "round_trip_us": report.round_trip_us,
+        "misses": report.misses,
+        "grace_ms": report.grace_ms,
+        "resume_ms": report.resume_ms,
+    })
+}
+
+fn meaning_of_transition(transition: &Transition) -> Value {
+    let violation = transition.cause.and_then(CloseReason::violation);
+    json!({
+        "at": transition.at_ms,
+        "kind": transition.kind.name(),
+        "session": transition.session.map(|session| session.0),
+        "cause": transition.cause.map(CloseReason::name),
+        "violation": violation.map(Violation::name),
+        "not_before": transition.not_before_ms,
+        "status": transition.status.map(Status::to_wire),
+    })
+}
+
+fn meaning_of_health(health: &Health) -> Value {
+    json!({
+        "message": "Health",
+        "sessions": health.sessions,
+        "users": health.users,
+        "store": health.store.name(),
+        "waiting": health.waiting,
+        "dropped": health.dropped,
+        "divergences": health.divergences,
+        "text": health.text,
+    })
 }
 
 fn meaning_of_proof(view: ViewId, proof: &ViewProof) -> Value {
@@ -182,25 +353,23 @@ fn meaning_of_proof(view: ViewId, proof: &ViewProof) -> Value {
 }
 
 fn meaning_of_entry(entry: &Entry) -> Value {
-    json!({
-        "id": entry.id.0,
-        "name": entry.name.as_str(),
-        "status": entry.presence.status.to_wire(),
-        "text": entry.presence.text.as_str(),
-        "since": entry.since_ms,
-    })
+    with(meaning_of_shown(entry.id, &entry.shown), "name", json!(entry.name.as_str()))
+}
+
+fn meaning_of_shown(id: UserId, shown: &Shown) -> Value {
+    let devices: Vec<_> = shown.devices.as_slice().iter().map(DeviceLabel::as_str).collect();
+    let meaning = with(meaning_of_presence(&shown.presence), "id", json!(id.0));
+    let meaning = with(meaning, "since", json!(shown.since_ms));
+    let meaning = with(meaning, "devices", json!(devices));
+    with(meaning, "metadata", meaning_of_metadata(&shown.metadata))
 }
 
 fn meaning_of_change(change: &Change) -> Value {
     match change {
         Change::Joined(entry) => with(meaning_of_entry(entry), "change", json!("joined")),
-        Change::Updated { id, presence, since_ms } => json!({
-            "change": "updated",
-            "id": id.0,
-            "status": presence.status.to_wire(),
-            "text": presence.text.as_str(),
-            "since": since_ms,
-        }),
+        Change::Updated { id, shown } => {
+            with(meaning_of_shown(*id, shown), "change", json!("updated"))
+        }
         Change::Left { id, cause } => json!({
             "change": "left",
             "id": id.0,
@@ -239,18 +408,18 @@ fn check_valid(file: &str, fewest: usize) {
 
 #[test]
 fn client_messages_mean_what_their_vectors_say_and_are_written_like_them() {
-    check_valid("client-messages.json", 106);
+    check_valid("client-messages.json", 192);
 }
 
 #[test]
 fn server_messages_mean_what_their_vectors_say_and_are_written_like_them() {
-    check_valid("server-messages.json", 95);
+    check_valid("server-messages.json", 177);
 }
 
 #[test]
 fn invalid_frames_are_the_violations_that_their_vectors_say() {
     let vectors = vectors("invalid.json");
-    assert!(vectors.len() >= 160, "invalid.json lost vectors");
+    assert!(vectors.len() >= 244, "invalid.json lost vectors");
     for vector in &vectors {
         assert_eq!(vector["valid"], false, "{}", vector["name"]);
         let expected = str_of(vector, "violation");
@@ -281,7 +450,18 @@ fn every_message_and_every_violation_has_a_vector() {
             names.extend(vector["violation"].as_str().map(|v| (String::new(), v.to_owned())));
         }
     }
-    for message in ["Hello", "Heartbeat", "SetStatus", "Watch", "Unwatch", "Goodbye"] {
+    for message in [
+        "Hello",
+        "Heartbeat",
+        "SetStatus",
+        "Watch",
+        "Unwatch",
+        "Goodbye",
+        "Join",
+        "Leave",
+        "Query",
+        "Repair",
+    ] {
         assert!(names.contains(&("client".to_owned(), message.to_owned())), "{message}");
     }
     for message in [
@@ -293,6 +473,11 @@ fn every_message_and_every_violation_has_a_vector() {
         "Result",
         "Error",
         "Goodbye",
+        "Chosen",
+        "People",
+        "Explanation",
+        "Health",
+        "Buckets",
     ] {
         assert!(names.contains(&("server".to_owned(), message.to_owned())), "{message}");
     }
@@ -305,7 +490,7 @@ fn every_message_and_every_violation_has_a_vector() {
 #[test]
 fn digests_are_what_their_vectors_say() {
     let vectors = vectors("digest.json");
-    assert!(vectors.len() >= 16, "digest.json lost vectors");
+    assert!(vectors.len() >= 28, "digest.json lost vectors");
     for vector in &vectors {
         let epoch = bytes_of(str_of(vector, "epoch")).try_into().expect("an epoch has 16 bytes");
         let hasher = EntryHasher::new(Epoch(epoch));
@@ -327,16 +512,85 @@ fn digests_are_what_their_vectors_say() {
     }
 }
 
+/// What the buckets of a view add up to, as the server of a `Repair` would say it.
+fn bucket_digests(hasher: &EntryHasher, width: u64, entries: &[Entry]) -> Vec<Digest> {
+    let mut digests = Vec::new();
+    for entry in entries {
+        let bucket = usize::try_from(u64::from(entry.id.0) / width).expect("few buckets");
+        digests.resize(digests.len().max(bucket + 1), Digest::default());
+        digests[bucket].add(hasher.hash(entry));
+    }
+    digests
+}
+
+#[test]
+fn buckets_are_what_their_vectors_say_and_lead_to_what_is_wrong() {
+    let vectors = vectors("buckets.json");
+    assert!(vectors.len() >= 11, "buckets.json lost vectors");
+    for vector in &vectors {
+        let name = str_of(vector, "name");
+        let epoch = bytes_of(str_of(vector, "epoch")).try_into().expect("an epoch has 16 bytes");
+        let hasher = EntryHasher::new(Epoch(epoch));
+        let width = vector["width"].as_u64().expect("a width is a number");
+        let list = |key: &str| -> Vec<_> {
+            vector[key].as_array().expect("a list").iter().map(entry_of).collect()
+        };
+        let theirs = bucket_digests(&hasher, width, &list("entries"));
+        let ours = bucket_digests(&hasher, width, &list("copy"));
+        let said: Vec<_> = theirs.iter().map(Digest::to_string).collect();
+        assert_eq!(json!(said), vector["digests"], "{name}");
+        let sum = |digests: &[Digest], bucket| digests.get(bucket).copied().unwrap_or_default();
+        let wrong = (0..ours.len().max(theirs.len()))
+            .filter(|&bucket| sum(&ours, bucket) != sum(&theirs, bucket))
+            .map(|bucket| bucket as u64 * width)
+            .map(|first| [first, (first + width - 1).min(u32::MAX.into())]);
+        assert_eq!(json!(wrong.collect::<Vec<_>>()), vector["ranges"], "{name}");
+    }
+}
+
+#[test]
+fn pairing_codes_are_what_their_vectors_say_however_they_are_typed() {
+    let vectors = vectors("pairing.json");
+    assert!(vectors.len() >= 12, "pairing.json lost vectors");
+    for vector in &vectors {
+        let typed = vector["typed"].as_array().expect("a list").iter();
+        let typed = typed.map(|typed| typed.as_str().expect("a text"));
+        let Some(key) = vector["key"].as_str() else {
+            for typed in typed {
+                assert!(pairing::key(typed).is_err(), "{}: {typed:?}", vector["name"]);
+            }
+            continue;
+        };
+        let key = UserKey(bytes_of(key).try_into().expect("a key has 16 bytes"));
+        assert_eq!(pairing::code(key), str_of(vector, "code"), "{}", vector["name"]);
+        for typed in typed.chain([str_of(vector, "code")]) {
+            assert_eq!(pairing::key(typed), Ok(key), "{}: {typed:?}", vector["name"]);
+        }
+    }
+}
+
 fn entry_of(fields: &Value) -> Entry {
     let number = |at: usize| fields[at].as_u64().expect("a number");
     let text = |at: usize| fields[at].as_str().expect("a text");
+    let label = |label: &Value| {
+        DeviceLabel::new(label.as_str().expect("a text")).expect("the label is valid")
+    };
+    let pairs = fields[8].as_object().expect("metadata are an object").iter();
+    let pairs = pairs.map(|(key, value)| (&**key, value.as_str().expect("a text")));
+    let presence = Presence {
+        status: Status::from_wire(number(2)).expect("the status is known"),
+        text: StatusText::new(text(3)).expect("the text is valid"),
+        automatic: fields[5].as_bool().expect("a bool"),
+        until_ms: number(6),
+    };
     Entry {
         id: UserId(u32::try_from(number(0)).expect("an id has 32 bits")),
         name: DisplayName::new(text(1)).expect("the name is valid"),
-        presence: Presence {
-            status: Status::from_wire(number(2)).expect("the status is known"),
-            text: StatusText::new(text(3)).expect("the text is valid"),
+        shown: Shown {
+            presence,
+            since_ms: number(4),
+            devices: fields[7].as_array().expect("devices are a list").iter().map(label).collect(),
+            metadata: Metadata::new(pairs).expect("the metadata are valid"),
         },
-        since_ms: number(4),
     }
 }

@@ -65,8 +65,8 @@ struct OpenView {
     state: ViewState,
     /// What the client asked for to repair its copy.
     repair: Option<Repair>,
-    /// Something was asked for and is not here yet.
-    asked: bool,
+    /// What was asked for and is not here yet.
+    asked: Option<Wish>,
 }
 
 /// What is still to be sent for a repair.
@@ -151,7 +151,7 @@ impl Outbox {
         let state = ViewState::Behind { version };
         match self.view(id) {
             Some(view) => (view.state, view.repair) = (state, None),
-            None => self.views.push(OpenView { id, state, repair: None, asked: false }),
+            None => self.views.push(OpenView { id, state, repair: None, asked: None }),
         }
     }
 
@@ -199,14 +199,19 @@ impl Outbox {
     /// Queues pages of a view, and the end of its snapshot after the last of them.
     pub fn deliver_pages(&mut self, batch: PageBatch) {
         let Some(view) = self.view(batch.view) else { return };
-        if !std::mem::take(&mut view.asked) {
-            return;
-        }
-        if !view.continues_with(&batch) {
-            view.fall_behind();
+        let answers = |asked: &Wish| match asked {
+            Wish::Pages(from) => *from == batch.from,
+            Wish::Since(_) => batch.from == 0,
+            Wish::Buckets(_) | Wish::Ranges(_) => false,
+        };
+        if !view.takes(answers) {
             return;
         }
         let (id, proof) = (batch.view, batch.proof);
+        if matches!(view.state, ViewState::Paging { proof: before, .. } if before != proof) {
+            view.fall_behind();
+            return;
+        }
         view.state = match batch.next {
             Some(next) => ViewState::Paging { next, proof },
             None => ViewState::Live { proof },
@@ -220,8 +225,7 @@ impl Outbox {
     /// Queues what a copy missed, and the proof that it must have then.
     pub fn deliver_missed(&mut self, missed: Missed) {
         let Some(view) = self.view(missed.view) else { return };
-        let expected = ViewState::Behind { version: Some(missed.from) };
-        if !std::mem::take(&mut view.asked) || view.state != expected {
+        if !view.takes(|asked| *asked == Wish::Since(missed.from)) {
             return;
         }
         let (id, proof) = (missed.view, missed.proof);
@@ -233,7 +237,8 @@ impl Outbox {
     /// Queues digests of buckets. They hold at the version of the deltas before them, or not at all.
     pub fn deliver_buckets(&mut self, batch: BucketBatch) {
         let Some(view) = self.view(batch.view) else { return };
-        if std::mem::take(&mut view.asked) && view.is_repaired_at(batch.proof) {
+        let answers = |asked: &Wish| matches!(asked, Wish::Buckets(_));
+        if view.takes(answers) && view.is_live_at(batch.proof) {
             view.repair = batch.next.map(Repair::Buckets);
             self.push(batch.frame);
         }
@@ -242,7 +247,8 @@ impl Outbox {
     /// Queues the entries of ranges, and the end of the snapshot after the last of them.
     pub fn deliver_ranges(&mut self, batch: RangeBatch) {
         let Some(view) = self.view(batch.view) else { return };
-        if !std::mem::take(&mut view.asked) || !view.is_repaired_at(batch.proof) {
+        let answers = |asked: &Wish| matches!(asked, Wish::Ranges(_));
+        if !view.takes(answers) || !view.is_live_at(batch.proof) {
             return;
         }
         let (id, proof, ends) = (batch.view, batch.proof, batch.rest.is_empty());
@@ -277,8 +283,8 @@ impl Outbox {
             return None;
         }
         let view = self.views.iter_mut().find(|view| view.has_wish())?;
-        view.asked = true;
-        view.wish().map(|wish| (view.id, wish))
+        view.asked = view.wish();
+        view.asked.clone().map(|wish| (view.id, wish))
     }
 
     /// Says goodbye: what was not begun is dropped, so that the goodbye leaves next.
@@ -374,7 +380,8 @@ impl OpenView {
     }
 
     fn has_wish(&self) -> bool {
-        !self.asked && (self.repair.is_some() || !matches!(self.state, ViewState::Live { .. }))
+        self.asked.is_none()
+            && (self.repair.is_some() || !matches!(self.state, ViewState::Live { .. }))
     }
 
     /// Its deltas are dropped from here on. A copy that was whole up to here lacks only what comes.
@@ -387,18 +394,15 @@ impl OpenView {
         (self.state, self.repair) = (ViewState::Behind { version }, None);
     }
 
-    /// Whether these pages follow what the view has. Pages that were asked for before the view fell
-    /// behind do not.
-    fn continues_with(&self, batch: &PageBatch) -> bool {
-        match self.state {
-            ViewState::Behind { .. } => batch.from == 0,
-            ViewState::Paging { next, proof } => batch.from == next && batch.proof == proof,
-            ViewState::Live { .. } => false,
-        }
+    /// Takes an answer to what was asked for. Returns whether the view still needs that: it may have fallen behind, or
+    /// another repair may have been asked for. Answers to a view of this number that was closed are passed over.
+    fn takes(&mut self, answers: impl FnOnce(&Wish) -> bool) -> bool {
+        let asked = self.asked.take_if(|asked| answers(asked));
+        asked.is_some() && asked == self.wish()
     }
 
     /// Whether a part of a repair that was taken at this version is right beside the deltas before it.
-    fn is_repaired_at(&self, proof: ViewProof) -> bool {
-        self.repair.is_some() && self.state == ViewState::Live { proof }
+    fn is_live_at(&self, proof: ViewProof) -> bool {
+        self.state == ViewState::Live { proof }
     }
 }

@@ -247,7 +247,7 @@ impl SessionActor {
     fn over(&mut self, cause: CloseReason) {
         self.session.end();
         if std::mem::take(&mut self.known) {
-            tracing::info!(parent: &self.span, reason = %cause, "session closed");
+            tracing::info!(parent: &self.span, reason = %cause, "connection over");
             self.tell(Command::End(cause, self.session.heard_at()));
         } else {
             tracing::debug!(parent: &self.span, reason = %cause, "connection closed");

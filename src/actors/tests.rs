@@ -1,4 +1,4 @@
-//! What actix does when a handler panics, and what we make of it.
+//! What the actors make of the rules, and of a handler that panics: actix would drop its actor alone.
 //!
 //! The messages that make an actor panic exist in this module only.
 
@@ -12,8 +12,9 @@ use bytes::BytesMut;
 use herenow_protocol::frame::take_body;
 use herenow_protocol::limits::FRAME_BYTES_MAX;
 use herenow_protocol::{
-    Change, ClientMessage, CloseReason, DeviceId, DisplayName, Epoch, Hello, Presence,
-    ServerMessage,
+    Change, Choice, ClientMessage, CloseReason, DeviceId, DeviceLabel, DisplayName, Epoch,
+    ErrorCode, Hello, Query, Resume, RoomName, ServerMessage, Status, UserId, ViewId, WatchTarget,
+    Welcome,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, ReadHalf};
 
@@ -23,7 +24,7 @@ use super::registry_actor::{EXIT_SOFTWARE, RegistryActor};
 use super::session_actor::{Local, Reader, SessionActor};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::registry::Registry;
+use crate::registry::{Registry, Rules};
 
 /// Makes the actor that gets it panic.
 #[derive(Message)]
@@ -58,25 +59,31 @@ struct Rig {
 }
 
 impl Rig {
+    /// Nobody counts any longer than their connection, so that no test waits for a grace period.
     fn start() -> Self {
-        let (config, clock) = (Arc::new(Config::default()), Clock::system());
+        let config = Config { grace: Duration::ZERO, ..Config::default() };
+        let (config, clock) = (Arc::new(config), Clock::system());
         let lines = Lines::default();
         let fanout = FanoutActor::new(lines.clone(), Arc::clone(&config), clock).start();
-        let registry = Registry::new(Epoch([1; 16]), config.tick);
-        let registry = RegistryActor::new(registry, Fanouts(vec![fanout]), clock).start();
+        let registry = Registry::new(Epoch([1; 16]), Rules::from(&*config));
+        let registry = RegistryActor::new(registry, Fanouts(vec![fanout]), clock, None).start();
         Self { local: Local { arbiter: 0, config, clock, registry, lines } }
     }
 
-    /// A client that is signed in and watches the lobby.
-    async fn sign_in(&self, name: &str) -> (Addr<SessionActor>, Caller) {
+    fn call(&self) -> (Addr<SessionActor>, Caller) {
         let (ours, theirs) = tokio::io::duplex(64 * 1024);
         let (reader, writer) = tokio::io::split(theirs);
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
         let actor = SessionActor::begin(reader, Box::new(writer), address, &self.local);
-        let mut caller = Caller { stream: ours, received: BytesMut::new() };
-        caller.say(&ClientMessage::Hello(hello(name))).await;
-        caller.expect(|message| matches!(message, ServerMessage::Welcome(_))).await;
-        caller.say(&ClientMessage::Watch { request: 1, room: "lobby".into() }).await;
+        (actor, Caller { stream: ours, received: BytesMut::new() })
+    }
+
+    /// A client that is signed in and watches the lobby.
+    async fn sign_in(&self, name: &str) -> (Addr<SessionActor>, Caller) {
+        let (actor, mut caller) = self.call();
+        caller.hello(hello(name)).await;
+        let target = WatchTarget::Room(RoomName::lobby());
+        caller.say(&ClientMessage::Watch { request: 1, target }).await;
         caller.expect(|message| matches!(message, ServerMessage::SnapshotEnd { .. })).await;
         (actor, caller)
     }
@@ -86,10 +93,12 @@ fn hello(name: &str) -> Hello {
     Hello {
         name: DisplayName::new(name).expect("a test name is valid"),
         device: DeviceId::new(name).expect("a test device id is valid"),
-        label: String::new(),
+        label: DeviceLabel::default(),
         heartbeat: None,
         observe: false,
-        presence: Presence::default(),
+        choice: Choice::automatic(Status::Available),
+        key: None,
+        resume: None,
     }
 }
 
@@ -99,6 +108,26 @@ struct Caller {
 }
 
 impl Caller {
+    async fn hello(&mut self, hello: Hello) -> Welcome {
+        self.say(&ClientMessage::Hello(hello)).await;
+        match self.expect(|message| matches!(message, ServerMessage::Welcome(_))).await {
+            ServerMessage::Welcome(welcome) => welcome,
+            _ => unreachable!("just matched"),
+        }
+    }
+
+    /// Asks for a view; the number comes back.
+    async fn watch(&mut self, target: WatchTarget) -> ViewId {
+        self.say(&ClientMessage::Watch { request: 7, target }).await;
+        let answer = |message: &ServerMessage| {
+            matches!(message, ServerMessage::Result { request: 7, view: Some(_) })
+        };
+        match self.expect(answer).await {
+            ServerMessage::Result { view: Some(view), .. } => view,
+            _ => unreachable!("just matched"),
+        }
+    }
+
     async fn say(&mut self, message: &ClientMessage) {
         self.stream.write_all(&message.encode()).await.expect("the session listens");
     }
@@ -137,10 +166,103 @@ fn a_panic_in_a_session_ends_that_session_alone() {
             _ => false,
         };
         bob.expect(left).await;
-        bob.say(&ClientMessage::Heartbeat { n: 1 }).await;
+        bob.say(&ClientMessage::Heartbeat { n: 1, round_trip_us: 0 }).await;
         let ack = bob.expect(|m| matches!(m, ServerMessage::HeartbeatAck { .. })).await;
         let ServerMessage::HeartbeatAck { views, .. } = ack else { unreachable!() };
         assert_eq!(views[0].1.count, 1, "bob alone is left");
+    });
+}
+
+#[test]
+fn a_session_moves_to_the_connection_that_resumes_it_and_its_views_go_on() {
+    System::new().block_on(async {
+        let rig = Rig::start();
+        let (_old_actor, mut old) = rig.call();
+        let welcome = old.hello(hello("ada")).await;
+        let lobby = old.watch(WatchTarget::Room(RoomName::lobby())).await;
+        let end = old.expect(|m| matches!(m, ServerMessage::SnapshotEnd { .. })).await;
+        let ServerMessage::SnapshotEnd { proof, .. } = end else { unreachable!() };
+        let token = welcome.token.expect("a listed session has one");
+        let views = vec![(lobby, proof.version)];
+        let resume = Some(Resume { token, epoch: Some(welcome.epoch), views });
+        let (_new_actor, mut new) = rig.call();
+        let again = new.hello(Hello { resume, ..hello("ada") }).await;
+        assert_eq!((again.session, again.resumed), (welcome.session, true));
+        assert_eq!(again.views, [lobby]);
+        let end = new.expect(|m| matches!(m, ServerMessage::SnapshotEnd { .. })).await;
+        assert_eq!(end, ServerMessage::SnapshotEnd { view: lobby, proof }, "nothing was missed");
+        old.expect(|m| matches!(m, ServerMessage::Goodbye { reason: CloseReason::Replaced, .. }))
+            .await;
+        let (_bob_actor, _bob) = rig.sign_in("bob").await;
+        new.expect(|m| matches!(m, ServerMessage::Delta { view, .. } if *view == lobby)).await;
+    });
+}
+
+#[test]
+fn a_list_of_people_is_told_to_its_own_connection() {
+    System::new().block_on(async {
+        let rig = Rig::start();
+        let (_a, mut ada) = rig.sign_in("ada").await;
+        let (_b, mut bob) = rig.sign_in("bob").await;
+        let names = ["eve"].map(|name| DisplayName::new(name).expect("valid")).to_vec();
+        let list = ada.watch(WatchTarget::People { names: names.clone(), view: None }).await;
+        let of_list = |message: &ServerMessage| {
+            matches!(message, ServerMessage::SnapshotEnd { view, .. } if *view == list)
+        };
+        ada.expect(of_list).await;
+        // Their lists have the same number, and nothing else in common.
+        assert_eq!(bob.watch(WatchTarget::People { names: Vec::new(), view: None }).await, list);
+        bob.expect(of_list).await;
+        let (_e, _eve) = rig.sign_in("eve").await;
+        ada.expect(|m| matches!(m, ServerMessage::Delta { view, .. } if *view == list)).await;
+        bob.say(&ClientMessage::Heartbeat { n: 5, round_trip_us: 0 }).await;
+        let ack = bob.expect(|m| matches!(m, ServerMessage::HeartbeatAck { .. })).await;
+        let ServerMessage::HeartbeatAck { views, .. } = ack else { unreachable!() };
+        let proof = views.iter().find(|(view, _)| *view == list).map(|(_, proof)| proof.count);
+        assert_eq!(proof, Some(0));
+    });
+}
+
+#[test]
+fn a_repair_is_served_beside_the_deltas() {
+    System::new().block_on(async {
+        let rig = Rig::start();
+        let (_a, mut ada) = rig.sign_in("ada").await;
+        let view = ada.watch(WatchTarget::Room(RoomName::lobby())).await;
+        ada.expect(|m| matches!(m, ServerMessage::SnapshotEnd { .. })).await;
+        ada.say(&ClientMessage::Repair { request: 2, view, ranges: Vec::new() }).await;
+        ada.expect(|m| matches!(m, ServerMessage::Result { request: 2, .. })).await;
+        ada.expect(|m| matches!(m, ServerMessage::Buckets { digests, .. } if digests.len() == 1))
+            .await;
+        let ranges = vec![(UserId(0), UserId(127))];
+        ada.say(&ClientMessage::Repair { request: 3, view, ranges: ranges.clone() }).await;
+        ada.expect(
+            |m| matches!(m, ServerMessage::SnapshotPage { entries, .. } if entries.len() == 1),
+        )
+        .await;
+        ada.expect(|m| matches!(m, ServerMessage::SnapshotEnd { .. })).await;
+        let elsewhere = ClientMessage::Repair { request: 4, view: ViewId(9), ranges };
+        ada.say(&elsewhere).await;
+        ada.expect(|m| {
+            matches!(m, ServerMessage::Error { request: 4, code: ErrorCode::NoSuchView, .. })
+        })
+        .await;
+    });
+}
+
+#[test]
+fn an_explanation_knows_the_connection_too() {
+    System::new().block_on(async {
+        let rig = Rig::start();
+        let (_a, mut ada) = rig.sign_in("ada").await;
+        ada.say(&ClientMessage::Heartbeat { n: 1, round_trip_us: 350 }).await;
+        let name = DisplayName::new("ada").expect("valid");
+        let query = Query::Explain { name, operator: None };
+        ada.say(&ClientMessage::Query { request: 5, query }).await;
+        let answer = ada.expect(|m| matches!(m, ServerMessage::Explanation { .. })).await;
+        let ServerMessage::Explanation { explanation, .. } = answer else { unreachable!() };
+        let [session] = &explanation.sessions[..] else { panic!("{explanation:?}") };
+        assert_eq!((session.round_trip_us, session.sent_ms_ago.is_some()), (Some(350), true));
     });
 }
 

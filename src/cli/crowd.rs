@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use herenow_client::protocol::{DeviceId, DisplayName, Presence, Status, StatusText};
+use herenow_client::protocol::{Choice, DeviceId, DeviceLabel, DisplayName, Status, StatusText};
 use herenow_client::{Client, Connection, Event, Options, connect};
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
@@ -75,6 +75,8 @@ const TEXTS: &[(Status, &[&str])] = &[
     ),
 ];
 
+const DEVICES: &[&str] = &["laptop", "phone", "desk", "tablet"];
+
 /// How long someone who was heard last may be silent before everyone was told, and then some.
 const SILENCE: (u64, u64) = (11_000, 20_000);
 
@@ -117,7 +119,9 @@ impl Person {
     async fn visit(&mut self) {
         let device = DeviceId::new(&format!("demo-{}", self.number)).expect("digits are allowed");
         let mut options = Options::new(self.server.to_string(), self.name.clone(), device);
-        options.presence = self.presence();
+        options.choice = self.choice();
+        options.label = DeviceLabel::new(DEVICES[self.number as usize % DEVICES.len()])
+            .expect("the labels are valid");
         let (client, mut connection) = connect(options);
         let stay = Duration::from_millis(self.rng.random_range(10_000..120_000));
         // The time is up, or the server is gone for good.
@@ -139,14 +143,14 @@ impl Person {
             if tokio::time::timeout(mood, until_closed(connection)).await.is_ok() {
                 return;
             }
-            client.set_presence(self.presence());
+            client.choose(self.choice());
         }
     }
 
-    fn presence(&mut self) -> Presence {
+    fn choice(&mut self) -> Choice {
         let (status, texts) = TEXTS.choose(&mut self.rng).expect("there are statuses");
         let text = texts.choose(&mut self.rng).expect("each has texts");
-        Presence { status: *status, text: StatusText::new(text).expect("the texts are valid") }
+        Choice::chosen(*status, StatusText::new(text).expect("the texts are valid"))
     }
 
     fn parting(&mut self) -> Parting {

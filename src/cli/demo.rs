@@ -8,12 +8,12 @@ use herenow::Config;
 
 use super::args::Demo;
 use super::crowd;
-use crate::serve::{EXIT_CONFIG, fail, log_to_stderr, serve, server_flag};
+use crate::serve::{EXIT_CONFIG, fail, log_to_stderr, operator, serve, server_flag};
 
 /// Serves, and lets people come and go over real sockets of this computer.
 pub(crate) fn run(arguments: &Demo) -> ExitCode {
     log_to_stderr("warn");
-    let config = Config { listen: arguments.listen, ..Config::default() };
+    let config = Config { listen: arguments.listen, operator: operator(), ..Config::default() };
     if let Err(error) = config.check() {
         return fail(EXIT_CONFIG, &error);
     }

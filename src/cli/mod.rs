@@ -1,4 +1,4 @@
-//! The commands of a client: `who`, `watch`, `set`, `demo`.
+//! The commands of a client: `who`, `watch`, `set`, `explain`, `log`, `health`, `pair`, `demo`.
 //!
 //! They use [`herenow_client`] as any other program would. What is for reading goes to stdout through
 //! [`output`], which outlives a closed pipe; what went wrong goes to stderr in one sentence.
@@ -6,7 +6,11 @@
 pub(crate) mod args;
 mod crowd;
 pub(crate) mod demo;
+pub(crate) mod explain;
+pub(crate) mod health;
+pub(crate) mod log;
 mod output;
+pub(crate) mod pair;
 mod printer;
 pub(crate) mod set;
 pub(crate) mod watch;
@@ -17,8 +21,10 @@ use std::future::Future;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use herenow_client::Disconnect;
-use herenow_client::protocol::{CloseReason, DeviceId, DisplayName};
+use herenow_client::protocol::{
+    CloseReason, DeviceId, DeviceLabel, DisplayName, OperatorKey, Query, UserKey,
+};
+use herenow_client::{Answer, Connection, Disconnect, Event, Options, QueryError, connect};
 use tokio::signal::unix::{SignalKind, signal};
 
 use args::Target;
@@ -59,9 +65,10 @@ impl Failure {
             Disconnect::ConnectionRefused => {
                 (Exit::Unavailable, "; `herenow serve` starts a server there")
             }
-            Disconnect::Goodbye { reason: CloseReason::NameInUse, .. } => {
-                (Exit::Refused, "; choose another one with --name")
-            }
+            Disconnect::Goodbye { reason: CloseReason::NameInUse, .. } => (
+                Exit::Refused,
+                "; choose another one with --name, or `herenow pair` with that device",
+            ),
             Disconnect::Goodbye { reason, .. } if is_refusal(*reason) => (Exit::Refused, ""),
             _ => (Exit::Unavailable, ""),
         };
@@ -77,7 +84,12 @@ fn is_refusal(reason: CloseReason) -> bool {
     use CloseReason as R;
     matches!(
         reason,
-        R::Replaced | R::BadHello | R::UnsupportedVersion | R::ProtocolError(_) | R::ServerFull
+        R::Replaced
+            | R::BadHello
+            | R::UnsupportedVersion
+            | R::ProtocolError(_)
+            | R::ServerFull
+            | R::TooManySessions
     )
 }
 
@@ -119,6 +131,64 @@ fn own_device() -> Result<DeviceId, Failure> {
     herenow_client::device_id().map_err(|error| {
         Failure::new(Exit::Internal, format!("cannot keep this device's id: {error}"))
     })
+}
+
+/// The key that this account shares with the user's other devices.
+fn own_key() -> Result<UserKey, Failure> {
+    herenow_client::user_key().map_err(|error| {
+        Failure::new(Exit::Internal, format!("cannot keep this user's key: {error}"))
+    })
+}
+
+/// The key of whoever operates a server of this account.
+fn known_operator() -> Result<Option<OperatorKey>, Failure> {
+    herenow_client::known_operator_key().map_err(|error| {
+        Failure::new(Exit::Internal, format!("cannot read the operator's key: {error}"))
+    })
+}
+
+/// What others see this program as.
+fn label() -> DeviceLabel {
+    DeviceLabel::new("command line").expect("a plain word is a valid label")
+}
+
+/// Connects, asks one question, and leaves.
+async fn ask(options: Options, query: Query, target: &Target) -> Result<Answer, Failure> {
+    let (client, mut connection) = connect(options);
+    let asking = client.query(query);
+    tokio::pin!(asking);
+    let answer = loop {
+        tokio::select! {
+            biased;
+            answer = &mut asking => break answer,
+            event = connection.next() => match event {
+                Some(Event::Closed { reason, .. }) => return Err(Failure::closed(&reason, target)),
+                Some(_) => {}
+                None => break Err(QueryError::Over),
+            },
+        }
+    };
+    part(&client, &mut connection).await;
+    answer.map_err(|error| match error {
+        QueryError::Refused { text, .. } => Failure::new(Exit::Refused, output::plain(&text)),
+        QueryError::Disconnected(reason) => Failure::closed(&reason, target),
+        error => Failure::new(Exit::Internal, error.to_string()),
+    })
+}
+
+/// Says goodbye, and waits until it has left.
+async fn part(client: &herenow_client::Client, connection: &mut Connection) {
+    client.goodbye();
+    while connection.next().await.is_some() {}
+}
+
+/// One who only asks: not listed, and watching nothing.
+fn asker(target: &Target, name: DisplayName, device: DeviceId) -> Options {
+    let mut options = Options::new(&target.server, name, device);
+    options.observe = true;
+    options.reconnect = false;
+    options.views.clear();
+    options
 }
 
 /// The name that was given, or else the login name if others may be shown that.

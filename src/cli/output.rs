@@ -1,11 +1,11 @@
 //! What commands print: words for people, or one JSON object a line for programs.
 
 use std::io::{self, Write};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use herenow_client::protocol::{CloseReason, Entry, Presence, Status};
-use herenow_client::{Disconnect, Event, View};
-use serde_json::{Map, Value, json};
+use herenow_client::protocol::{Choice, CloseReason, Entry, Presence, Status};
+use herenow_client::{Disconnect, Event, View, ViewKey};
+use serde_json::{Value, json};
 
 /// Nobody reads any more.
 #[derive(Debug)]
@@ -41,36 +41,82 @@ pub(crate) fn by_name(view: &View) -> Vec<&Entry> {
 
 /// A user as `who --json` and a snapshot show them.
 pub(crate) fn user_json(entry: &Entry) -> Value {
+    let shown = &entry.shown;
+    let mut object = json!({"user": entry.name.as_str()});
+    extend(&mut object, presence_json(&shown.presence));
+    object["since_ms"] = shown.since_ms.into();
+    let devices = shown.devices.as_slice().iter().map(|label| label.as_str());
+    object["devices"] = devices.collect();
+    object["metadata"] = shown.metadata.pairs().collect();
+    object
+}
+
+/// What others see of a status.
+pub(crate) fn presence_json(presence: &Presence) -> Value {
+    let Presence { status, text, automatic, until_ms } = presence;
     json!({
-        "user": entry.name.as_str(),
-        "status": entry.presence.status.name(),
-        "text": entry.presence.text.as_str(),
-        "since_ms": entry.since_ms,
+        "status": status.name(),
+        "text": text.as_str(),
+        "automatic": automatic,
+        "until_ms": (*until_ms > 0).then_some(until_ms),
     })
 }
 
-/// One object for an event; `None` for one that is not worth a line.
-pub(crate) fn event_json(event: &Event, view: &View) -> Option<Value> {
+fn extend(object: &mut Value, more: Value) {
+    if let (Value::Object(object), Value::Object(more)) = (object, more) {
+        object.extend(more);
+    }
+}
+
+/// What each view is called in the output.
+#[derive(Clone, Debug)]
+pub(crate) struct Names(Vec<String>);
+
+impl Names {
+    /// In the order of their numbers.
+    pub(crate) fn new(names: Vec<String>) -> Self {
+        Self(names)
+    }
+
+    fn get(&self, view: ViewKey) -> &str {
+        self.0.get(view.0 as usize).map_or("?", String::as_str)
+    }
+
+    /// Nothing where there is only one.
+    fn prefix(&self, view: ViewKey) -> String {
+        if self.0.len() < 2 { String::new() } else { format!("[{}] ", self.get(view)) }
+    }
+}
+
+/// One object for an event; `None` for one that is not worth a line. `view` is the list that the event is about.
+pub(crate) fn event_json(event: &Event, view: &View, names: &Names) -> Option<Value> {
     let mut object = match event {
         Event::Connecting { attempt } => json!({"event": "connecting", "attempt": attempt}),
         Event::SignedIn(welcome) => json!({
             "event": "signed_in",
             "session": welcome.session.0,
+            "resumed": welcome.resumed,
             "heartbeat_ms": welcome.heartbeat_ms,
             "misses": welcome.misses,
             "detection_bound_ms": welcome.detection_bound_ms,
         }),
-        Event::Snapshot => snapshot_json(view),
-        Event::Joined(entry) => about("join", entry),
-        Event::Updated(entry) => about("update", entry),
-        Event::Left { entry, cause } => leave_json(entry, *cause),
-        Event::Stale => json!({"event": "stale"}),
-        Event::Fresh => json!({"event": "fresh"}),
+        Event::Snapshot { .. } => snapshot_json(view),
+        Event::Joined { entry, .. } => about("join", entry),
+        Event::Updated { entry, .. } => about("update", entry),
+        Event::Left { entry, cause, .. } => leave_json(entry, *cause),
+        Event::Stale { age, .. } => json!({"event": "stale", "age_ms": millis(*age)}),
+        Event::Fresh { .. } => json!({"event": "fresh"}),
+        Event::Diverged { mismatch, .. } => {
+            json!({"event": "diverged", "text": mismatch.to_string()})
+        }
+        Event::Repaired { entries, .. } => json!({"event": "repaired", "entries": entries}),
         Event::ContactLost { unanswered, of } => {
             json!({"event": "contact_lost", "unanswered": unanswered, "of": of})
         }
         Event::ContactBack => json!({"event": "contact_back"}),
         Event::Mirror(me) => mirror_json(me.as_ref()),
+        Event::Accepted(choice) => choice_json("accepted", choice),
+        Event::Chosen(choice) => choice_json("chosen", choice),
         Event::Refused { code, text } => {
             json!({"event": "refused", "code": code.name(), "text": text})
         }
@@ -78,8 +124,26 @@ pub(crate) fn event_json(event: &Event, view: &View) -> Option<Value> {
         Event::Closed { reason, retry_in } => closed_json(reason, retry_in.map(|r| r.as_millis())),
         Event::RoundTrip(_) => return None,
     };
+    if let Some(key) = view_of(event) {
+        object["view"] = names.get(key).into();
+    }
     object["at"] = unix_ms().into();
     Some(object)
+}
+
+/// The list that an event is about.
+pub(crate) fn view_of(event: &Event) -> Option<ViewKey> {
+    match event {
+        Event::Snapshot { view }
+        | Event::Joined { view, .. }
+        | Event::Updated { view, .. }
+        | Event::Left { view, .. }
+        | Event::Stale { view, .. }
+        | Event::Fresh { view }
+        | Event::Diverged { view, .. }
+        | Event::Repaired { view, .. } => Some(*view),
+        _ => None,
+    }
 }
 
 fn snapshot_json(view: &View) -> Value {
@@ -101,11 +165,18 @@ pub(crate) fn missed_words(missed: u64, view: &View) -> String {
 }
 
 fn about(event: &str, entry: &Entry) -> Value {
-    let mut object = Map::from_iter([("event".to_owned(), event.into())]);
-    if let Value::Object(user) = user_json(entry) {
-        object.extend(user);
-    }
-    object.into()
+    let mut object = json!({"event": event});
+    extend(&mut object, user_json(entry));
+    object
+}
+
+fn choice_json(event: &str, choice: &Choice) -> Value {
+    let text = choice.text.as_ref().map(|text| text.as_str());
+    json!({"event": event, "status": choice.status.name(), "text": text})
+}
+
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn leave_json(entry: &Entry, cause: CloseReason) -> Value {
@@ -117,12 +188,11 @@ fn leave_json(entry: &Entry, cause: CloseReason) -> Value {
 }
 
 fn mirror_json(me: Option<&Presence>) -> Value {
-    match me {
-        Some(Presence { status, text }) => json!({
-            "event": "mirror", "listed": true, "status": status.name(), "text": text.as_str(),
-        }),
-        None => json!({"event": "mirror", "listed": false}),
+    let mut object = json!({"event": "mirror", "listed": me.is_some()});
+    if let Some(me) = me {
+        extend(&mut object, presence_json(me));
     }
+    object
 }
 
 fn closed_json(reason: &Disconnect, retry_in_ms: Option<u128>) -> Value {
@@ -135,27 +205,43 @@ fn closed_json(reason: &Disconnect, retry_in_ms: Option<u128>) -> Value {
     object
 }
 
-/// One line for an event; `None` for one that is not worth a line.
-pub(crate) fn event_words(event: &Event, view: &View) -> Option<String> {
-    Some(match event {
-        Event::Connecting { attempt: 1 } | Event::RoundTrip(_) => return None,
+/// One line for an event; `None` for one that is not worth a line. `view` is the list that the event is about.
+pub(crate) fn event_words(event: &Event, view: &View, names: &Names) -> Option<String> {
+    let words = match event {
+        Event::Connecting { attempt: 1 } | Event::RoundTrip(_) | Event::Accepted(_) => return None,
         Event::Connecting { attempt } => format!("trying again, number {attempt}"),
+        Event::SignedIn(welcome) if welcome.resumed => "signed in again, as before".to_owned(),
         Event::SignedIn(welcome) => format!(
             "signed in; whoever falls silent is told gone within {} s",
             seconds(u128::from(welcome.detection_bound_ms))
         ),
-        Event::Snapshot => snapshot_words(view),
-        Event::Joined(entry) => format!("+ {} came{}", entry.name, presence_words(&entry.presence)),
-        Event::Updated(entry) => format!("~ {} is {}", entry.name, full_words(&entry.presence)),
-        Event::Left { entry, cause } => format!("- {} left: {}", entry.name, cause_words(*cause)),
-        Event::Stale => "! the list may be old".to_owned(),
-        Event::Fresh => "the list is exact again".to_owned(),
+        Event::Snapshot { .. } => snapshot_words(view),
+        Event::Joined { entry, .. } => {
+            format!("+ {} came{}", entry.name, presence_words(&entry.shown.presence))
+        }
+        Event::Updated { entry, .. } => {
+            format!("~ {} is {}", entry.name, full_words(&entry.shown.presence))
+        }
+        Event::Left { entry, cause, .. } => {
+            format!("- {} left: {}", entry.name, cause_words(*cause))
+        }
+        Event::Stale { age, .. } => {
+            format!("! the list may be old: it was right {} s ago", seconds(age.as_millis()))
+        }
+        Event::Fresh { .. } => "the list is exact again".to_owned(),
+        Event::Diverged { mismatch, .. } => {
+            format!("! the list is wrong and will be mended: {mismatch}")
+        }
+        Event::Repaired { entries, .. } => {
+            format!("the list is mended; {entries} entries were wrong")
+        }
         Event::ContactLost { unanswered, of } => {
             format!("! contact lost: {unanswered} of {of} heartbeats unanswered")
         }
         Event::ContactBack => "contact is back".to_owned(),
         Event::Mirror(Some(me)) => format!("others see you {}", full_words(me)),
         Event::Mirror(None) => "others do not see you".to_owned(),
+        Event::Chosen(choice) => format!("you chose {} elsewhere", choice.status),
         Event::Refused { text, .. } => format!("! refused: {}", plain(text)),
         Event::Network { up: false } => "! your own network is down".to_owned(),
         Event::Network { up: true } => "your own network is back".to_owned(),
@@ -166,12 +252,16 @@ pub(crate) fn event_words(event: &Event, view: &View) -> Option<String> {
                 None => format!("! {reason}"),
             }
         }
+    };
+    Some(match view_of(event) {
+        Some(key) => format!("{}{words}", names.prefix(key)),
+        None => words,
     })
 }
 
 fn snapshot_words(view: &View) -> String {
     let entries = by_name(view);
-    let shown = entries.iter().map(|e| format!("{}{}", e.name, presence_words(&e.presence)));
+    let shown = entries.iter().map(|e| format!("{}{}", e.name, presence_words(&e.shown.presence)));
     match entries.len() {
         0 => "nobody is here".to_owned(),
         count => format!("{count} here: {}", shown.collect::<Vec<_>>().join(", ")),
@@ -181,13 +271,40 @@ fn snapshot_words(view: &View) -> String {
 /// Nothing for someone who is simply available.
 fn presence_words(presence: &Presence) -> String {
     match presence {
-        Presence { status: Status::Available, text } if text.is_empty() => String::new(),
+        Presence { status: Status::Available, text, .. } if text.is_empty() => String::new(),
         presence => format!(" ({})", full_words(presence)),
     }
 }
 
-fn full_words(Presence { status, text }: &Presence) -> String {
-    if text.is_empty() { status.to_string() } else { format!("{status}: {text}") }
+/// `away (idle): back soon (42 min left)`.
+pub(crate) fn full_words(presence: &Presence) -> String {
+    let Presence { status, text, automatic, until_ms } = presence;
+    let idle = if *automatic && *status == Status::Away { " (idle)" } else { "" };
+    let left = match until_ms.saturating_sub(unix_ms()) {
+        0 => String::new(),
+        ms => format!(" ({} left)", in_words(ms)),
+    };
+    if text.is_empty() {
+        format!("{status}{idle}")
+    } else {
+        format!("{status}{idle}: {text}{left}")
+    }
+}
+
+/// A span, rounded up, in words as short as a column.
+fn in_words(ms: u64) -> String {
+    match ms.div_ceil(1000) {
+        s @ 0..60 => format!("{s} s"),
+        s @ 60..3_600 => format!("{} min", s.div_ceil(60)),
+        s => format!("{} h", s.div_ceil(3_600)),
+    }
+}
+
+/// A time of the wall clock, in UTC.
+pub(crate) fn clock_time(unix_ms: u64) -> String {
+    // Later times than a clock can show are shown as its last.
+    let at = UNIX_EPOCH + Duration::from_millis(unix_ms.min(253_402_300_799_999));
+    humantime::format_rfc3339_millis(at).to_string()
 }
 
 fn cause_words(cause: CloseReason) -> String {

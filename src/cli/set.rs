@@ -1,37 +1,50 @@
 //! `herenow set`: shows another status.
 
-use herenow_client::protocol::{DisplayName, ErrorCode, Presence};
+use herenow_client::protocol::{Choice, DisplayName, ErrorCode, Metadata};
 use herenow_client::{Event, Options, connect};
 
 use super::args::Set;
 use super::output::{line, plain};
-use super::{Exit, Failure, name_or_user, own_device, stop_asked};
+use super::{Exit, Failure, label, name_or_user, own_device, own_key, stop_asked};
 
 /// Sets the status of the user who is signed in with this name from this account, or signs in with
 /// it and stays.
 pub(crate) async fn run(arguments: Set) -> Result<(), Failure> {
-    let presence = Presence { status: arguments.status, text: arguments.text.clone() };
+    let choice = choice(&arguments)?;
     let name = name_or_user(arguments.name.as_ref())?;
     let mut options = Options::new(&arguments.target.server, name, own_device()?);
-    options.presence = presence.clone();
+    options.key = Some(own_key()?);
+    options.choice = choice.clone();
     options.observe = !arguments.stay;
     options.reconnect = arguments.stay;
-    options.label = "command line".to_owned();
+    options.label = label();
+    options.views.clear();
     if arguments.stay {
         stay(options, &arguments).await
     } else {
-        set(options, presence, &arguments).await
+        set(options, choice, &arguments).await
     }
 }
 
-async fn set(options: Options, presence: Presence, arguments: &Set) -> Result<(), Failure> {
+fn choice(arguments: &Set) -> Result<Choice, Failure> {
+    let pairs = arguments.meta.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+    let metadata = Metadata::new(pairs)
+        .map_err(|error| Failure::new(Exit::Usage, format!("--meta: {error}")))?;
+    Ok(Choice {
+        text_for: arguments.text_for,
+        metadata: (!arguments.meta.is_empty()).then_some(metadata),
+        ..Choice::chosen(arguments.status, arguments.text.clone())
+    })
+}
+
+async fn set(options: Options, choice: Choice, arguments: &Set) -> Result<(), Failure> {
     let name = options.name.clone();
     let (client, mut connection) = connect(options);
-    client.set_presence(presence);
+    client.choose(choice);
     let mut outcome = None;
     while let Some(event) = connection.next().await {
         match event {
-            Event::Mirror(Some(_)) => outcome = Some(Ok(())),
+            Event::Accepted(_) => outcome = Some(Ok(())),
             Event::Refused { code, text } => outcome = Some(Err(refusal(code, &text, &name))),
             Event::Closed { reason, .. } if outcome.is_none() => {
                 return Err(Failure::closed(&reason, &arguments.target));

@@ -2,12 +2,17 @@
 
 use std::time::Duration;
 
+use herenow_client::protocol::WatchTarget;
 use herenow_client::{Connection, Disconnect, Event, Options, connect};
 
 use super::args::Watch;
-use super::output::{Closed, event_json, event_words, line, missed_json, missed_words};
+use super::output::{
+    Closed, Names, event_json, event_words, line, missed_json, missed_words, view_of,
+};
 use super::printer::Printer;
-use super::{Failure, name_or_user, observer_name, own_device, passing_device, stop_asked};
+use super::{
+    Failure, label, name_or_user, observer_name, own_device, own_key, passing_device, stop_asked,
+};
 
 /// How long a goodbye, or the last lines, may take to leave before the command ends anyway.
 const PARTING: Duration = Duration::from_secs(1);
@@ -15,6 +20,7 @@ const PARTING: Duration = Duration::from_secs(1);
 /// Prints every event until Ctrl-C, a closed pipe, or an end that the client does not come back from.
 pub(crate) async fn run(arguments: Watch) -> Result<(), Failure> {
     let options = options(&arguments)?;
+    let names = names(&options);
     let (client, mut connection) = connect(options);
     let stop = stop_asked();
     tokio::pin!(stop);
@@ -31,7 +37,7 @@ pub(crate) async fn run(arguments: Watch) -> Result<(), Failure> {
             return judge(last, was_signed_in, &arguments);
         };
         was_signed_in |= matches!(event, Event::SignedIn(_));
-        if let Err(Closed) = show(&mut printer, &event, &connection, arguments.json) {
+        if let Err(Closed) = show(&mut printer, &event, &connection, &names, arguments.json) {
             break;
         }
         if let Event::Closed { reason, .. } = event {
@@ -50,23 +56,25 @@ fn show(
     printer: &mut Printer,
     event: &Event,
     connection: &Connection,
+    names: &Names,
     json: bool,
 ) -> Result<(), Closed> {
-    let view = connection.view();
+    let first = connection.view();
+    let view = view_of(event).and_then(|key| connection.view_of(key)).unwrap_or(first);
     let whole = |missed| match json {
-        true => missed_json(missed, view).to_string(),
-        false => missed_words(missed, view),
+        true => missed_json(missed, first).to_string(),
+        false => missed_words(missed, first),
     };
     let is_in_list = matches!(
         event,
-        Event::Snapshot | Event::Joined(_) | Event::Updated(_) | Event::Left { .. }
+        Event::Snapshot { .. } | Event::Joined { .. } | Event::Updated { .. } | Event::Left { .. }
     );
     if printer.catch_up(whole)? && is_in_list {
         return Ok(());
     }
     let text = match json {
-        true => event_json(event, view).map(|object| object.to_string()),
-        false => event_words(event, view),
+        true => event_json(event, view, names).map(|object| object.to_string()),
+        false => event_words(event, view, names),
     };
     text.map_or(Ok(()), |text| printer.print(text))
 }
@@ -77,11 +85,30 @@ fn options(arguments: &Watch) -> Result<Options, Failure> {
         false => (name_or_user(arguments.name.as_ref())?, own_device()?),
     };
     let mut options = Options::new(&arguments.target.server, name, device);
+    if !arguments.observe {
+        options.key = Some(own_key()?);
+    }
     options.observe = arguments.observe;
     options.reconnect = !arguments.once;
     options.heartbeat = arguments.heartbeat;
-    options.label = "command line".to_owned();
+    options.label = label();
+    options.rooms.clone_from(&arguments.join);
+    if !arguments.room.is_empty() || !arguments.people.is_empty() {
+        options.views = arguments.room.iter().cloned().map(WatchTarget::Room).collect();
+    }
+    if !arguments.people.is_empty() {
+        let names = arguments.people.clone();
+        options.views.push(WatchTarget::People { names, view: None });
+    }
     Ok(options)
+}
+
+fn names(options: &Options) -> Names {
+    let name = |target: &WatchTarget| match target {
+        WatchTarget::Room(room) => room.to_string(),
+        WatchTarget::People { .. } => "people".to_owned(),
+    };
+    Names::new(options.views.iter().map(name).collect())
 }
 
 /// With --once, the end of a connection that had worked is what was asked for.

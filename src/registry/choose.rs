@@ -15,7 +15,7 @@ impl Registry {
     pub(super) fn choose(
         &mut self,
         id: SessionId,
-        choice: Choice,
+        choice: &Choice,
         now: Moment,
         effects: &mut Vec<Effect>,
     ) -> Answer {
@@ -38,7 +38,7 @@ impl Registry {
         if let Some(connection) = session.connection.filter(|_| target != id) {
             effects.push(Effect::Deliver(connection, Delivery::Chosen(choice.clone())));
         }
-        self.say(&name, &choice, now);
+        self.say(&name, choice, now);
         self.record_session(target, now, effects);
         self.record_person(&name, effects);
         self.refresh(&name, Why::wished(now), now, effects);

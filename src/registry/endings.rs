@@ -47,7 +47,11 @@ impl Registry {
         let why = Why { cause, not_before_ms: unix_ms_at(heard_at, now).min(now.unix_ms) };
         let session = self.sessions.get_mut(&id).expect("the caller found it");
         let listed = session.listed.as_mut().expect("the caller looked");
-        let shown_until = shown_until(self.rules.grace, listed.liveness, heard_at, now.instant);
+        let shown_until = match cause {
+            // As the restarted server will show it. That this one ends is not for this one to tell.
+            CloseReason::ServerShutdown => now.instant + listed.liveness.silence_max(),
+            _ => shown_until(self.rules.grace, listed.liveness, heard_at, now.instant),
+        };
         let resume_until = now.instant + self.rules.resume_window;
         listed.lost = Some(Lost { why, shown_until, counts: true, resume_until });
         self.deadlines.add(shown_until, Due::Grace(id));
@@ -82,6 +86,7 @@ impl Registry {
         };
         lost.counts = false;
         let (why, name) = (lost.why, session.name.clone());
+        self.record_session(id, now, effects);
         self.refresh(&name, why, now, effects);
     }
 

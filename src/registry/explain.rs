@@ -29,8 +29,7 @@ impl Vitals {
     /// Completes the report about the session of this connection.
     pub fn complete(&self, report: &mut SessionReport, now: Instant) {
         let ago = |at: Instant| millis(now.saturating_duration_since(at));
-        report.heard_ms_ago = ago(self.heard_at);
-        report.sent_ms_ago = self.sent_at.map(ago);
+        (report.heard_ms_ago, report.sent_ms_ago) = (ago(self.heard_at), self.sent_at.map(ago));
         report.round_trip_us = (self.round_trip_us > 0).then_some(self.round_trip_us);
         let misses = report.heard_ms_ago / millis(self.interval).max(1);
         report.misses = u32::try_from(misses).unwrap_or(u32::MAX);

@@ -119,7 +119,7 @@ impl Registry {
             lost: listed.lost.as_ref().map(|lost| LostRecord {
                 cause: lost.why.cause,
                 heard_ms: lost.why.not_before_ms,
-                shown_until_ms: ms(lost.shown_until),
+                shown_until_ms: if lost.counts { ms(lost.shown_until) } else { 0 },
                 resume_until_ms: ms(lost.resume_until),
             }),
         }

@@ -117,7 +117,8 @@ impl Registry {
         let before = user.shown.clone();
         let after = self.portrait(user, &votes, merge(&votes), now.unix_ms);
         // Who hides leaves like anyone who wishes to.
-        let why = if votes.is_empty() { why } else { Why::wished(now) };
+        let hides = after.is_none() && !votes.is_empty();
+        let why = if hides { Why::wished(now) } else { why };
         let rooms = self.rooms_of(&votes, after.is_some());
         self.place(name, after.as_ref(), &rooms, why.cause, now);
         if before != after {

@@ -31,21 +31,24 @@ impl Registry {
         last_seen.iter().for_each(|(name, ms)| self.last_seen.set(name, *ms));
         people.into_iter().for_each(|person| self.restore_person(person, now));
         let end = End { alive_ms, stopped };
-        let ids: Vec<_> = sessions
+        let restored: Vec<_> = sessions
             .into_iter()
-            .filter_map(|session| self.restore_session(session, misses, end, now))
+            .map(|session| {
+                let lost_now = session.lost.is_none();
+                (self.restore_session(session, misses, end, now), lost_now)
+            })
             .collect();
         // In the order of sign-in: an order of chance would tell watchers which users there are whom they do not see.
         let mut seen = HashSet::new();
-        for id in &ids {
+        for (id, _) in &restored {
             let name = self.sessions[id].name.clone();
             if seen.insert(name.clone()) {
                 self.reappear(&name, now);
             }
         }
         // Those who have waited long enough already end at once; the others have the rest of their time.
-        for id in ids {
-            self.note_restored(id, now, effects);
+        for (id, lost_now) in restored {
+            self.note_restored(id, lost_now, now, effects);
         }
         self.run_deadlines(now, effects);
         self.flush(now.instant, &mut Vec::new());
@@ -68,7 +71,7 @@ impl Registry {
         misses: u32,
         end: End,
         now: Moment,
-    ) -> Option<SessionId> {
+    ) -> SessionId {
         let id = record.session;
         let interval = Duration::from_millis(record.heartbeat_ms.max(1));
         let liveness = Liveness { interval, misses };
@@ -101,7 +104,8 @@ impl Registry {
             lists_opened: 0,
             listed: Some(listed),
         };
-        self.sessions.insert(id, session).is_none().then_some(id)
+        self.sessions.insert(id, session);
+        id
     }
 
     /// Shows a user as before: nothing happened to them, so nothing is noted.
@@ -112,8 +116,9 @@ impl Registry {
         user.recent.clear();
         let since = user.sessions.iter().filter_map(|id| {
             let listed = self.sessions.get(id)?.listed.as_ref()?;
-            let same = user.shown.as_ref()?.presence.status == listed.status;
-            same.then_some(listed.since_ms)
+            let presence = &user.shown.as_ref()?.presence;
+            let seen = (presence.status, presence.automatic);
+            (seen == (listed.status, listed.automatic)).then_some(listed.since_ms)
         });
         let (since, places) = (since.min(), user.places.clone());
         if let (Some(since_ms), Some(shown)) = (since, &mut user.shown) {
@@ -125,16 +130,17 @@ impl Registry {
         }
     }
 
-    /// A session that had its connection lost it with the former process.
-    fn note_restored(&mut self, id: SessionId, now: Moment, effects: &mut Vec<Effect>) {
-        let Some(why) = self.why_lost(id) else { return };
-        match why.cause {
-            CloseReason::ServerCrash => {
-                self.note_session(id, TransitionKind::Lost, Some(why), now, effects);
-            }
-            // Noted when it was stopped.
-            CloseReason::ServerShutdown => {}
-            _ => return,
+    /// Writes down what has become of a session. One that had its connection to the end lost it with the former process.
+    fn note_restored(
+        &mut self,
+        id: SessionId,
+        lost_now: bool,
+        now: Moment,
+        effects: &mut Vec<Effect>,
+    ) {
+        if lost_now {
+            let why = self.why_lost(id);
+            self.note_session(id, TransitionKind::Lost, why, now, effects);
         }
         self.record_session(id, now, effects);
     }
@@ -158,33 +164,30 @@ impl End {
     ) -> Lost {
         let Self { alive_ms, stopped } = self;
         let outage = Duration::from_millis(now.unix_ms.saturating_sub(alive_ms));
-        let left = |until_ms: u64| Duration::from_millis(until_ms.saturating_sub(alive_ms));
-        let by_server = |lost: &LostRecord| lost.cause == CloseReason::ServerShutdown;
-        match before.filter(|lost| !by_server(lost)) {
-            Some(lost) => {
-                lost_then(lost, left(lost.shown_until_ms), left(lost.resume_until_ms), now.instant)
-            }
-            None => {
-                let cause =
-                    if stopped { CloseReason::ServerShutdown } else { CloseReason::ServerCrash };
-                let forgotten = outage > resume_window;
-                let after = |span| if forgotten { now.instant } else { now.instant + span };
-                Lost {
-                    why: Why { cause, not_before_ms: alive_ms.min(now.unix_ms) },
-                    shown_until: after(liveness.silence_max()),
-                    counts: true,
-                    resume_until: after(resume_window),
-                }
-            }
+        // Whom the former process sent away when it was stopped lost the connection with it, like those of one that died.
+        let by_stop = |lost: &LostRecord| stopped && lost.cause == CloseReason::ServerShutdown;
+        if let Some(lost) = before.filter(|lost| !by_stop(lost)) {
+            return self.lost_before(lost, now.instant);
+        }
+        let cause = if stopped { CloseReason::ServerShutdown } else { CloseReason::ServerCrash };
+        let forgotten = outage > resume_window;
+        let after = |span| if forgotten { now.instant } else { now.instant + span };
+        Lost {
+            why: Why { cause, not_before_ms: alive_ms.min(now.unix_ms) },
+            shown_until: after(liveness.silence_max()),
+            counts: before.is_none_or(|lost| lost.counts()),
+            resume_until: after(resume_window),
         }
     }
-}
 
-fn lost_then(lost: LostRecord, shown: Duration, resumable: Duration, now: Instant) -> Lost {
-    Lost {
-        why: Why { cause: lost.cause, not_before_ms: lost.heard_ms },
-        shown_until: now + shown,
-        counts: !shown.is_zero(),
-        resume_until: now + resumable,
+    /// A connection that was lost while the former process ran.
+    fn lost_before(self, lost: LostRecord, now: Instant) -> Lost {
+        let left = |until_ms: u64| Duration::from_millis(until_ms.saturating_sub(self.alive_ms));
+        Lost {
+            why: Why { cause: lost.cause, not_before_ms: lost.heard_ms },
+            shown_until: now + left(lost.shown_until_ms),
+            counts: lost.counts(),
+            resume_until: now + left(lost.resume_until_ms),
+        }
     }
 }

@@ -138,6 +138,8 @@ impl Rooms {
     ) -> Vec<Vec<PublishedDelta>> {
         let mut published = Vec::new();
         let Self { rooms, dirty, .. } = self;
+        // The order must not tell which rooms were made first, perhaps by somebody invisible.
+        dirty.sort_unstable_by_key(|room| rooms[room.0 as usize].roster.view());
         dirty.retain(|room| {
             let room = &mut rooms[room.0 as usize];
             let due = room.last_flush.is_none_or(|last| last + tick <= now);
@@ -187,8 +189,8 @@ impl Rooms {
 }
 
 impl Registry {
-    pub(super) fn watch_room(&mut self, id: SessionId, name: RoomName) -> Answer {
-        let found = self.rooms.find(&name);
+    pub(super) fn watch_room(&mut self, id: SessionId, name: &RoomName) -> Answer {
+        let found = self.rooms.find(name);
         let session = &self.sessions[&id];
         if let Some(room) = found.filter(|room| session.views.contains(room)) {
             return Answer::Watching(self.rooms.roster(room).view());
@@ -197,7 +199,7 @@ impl Registry {
             let text = format!("a session has at most {ROOM_VIEWS_MAX} views of rooms");
             return failed(ErrorCode::Limit, text);
         }
-        let Some(room) = self.rooms.find_or_make(&name) else { return no_more_rooms() };
+        let Some(room) = self.rooms.find_or_make(name) else { return no_more_rooms() };
         self.rooms.hold(room);
         self.sessions.get_mut(&id).expect("indexed above").views.push(room);
         Answer::Watching(self.rooms.roster(room).view())
@@ -228,14 +230,14 @@ impl Registry {
     pub(super) fn join(
         &mut self,
         id: SessionId,
-        name: RoomName,
+        name: &RoomName,
         now: Moment,
         effects: &mut Vec<Effect>,
     ) -> Answer {
         let Some(listed) = &self.sessions[&id].listed else {
             return failed(ErrorCode::NotListed, "an observer is in no room");
         };
-        let found = self.rooms.find(&name);
+        let found = self.rooms.find(name);
         if found.is_some_and(|room| room == LOBBY || listed.rooms.contains(&room)) {
             return Answer::Done;
         }
@@ -243,7 +245,7 @@ impl Registry {
             let text = format!("a session is in at most {ROOMS_MAX} rooms, the lobby included");
             return failed(ErrorCode::Limit, text);
         }
-        let Some(room) = self.rooms.find_or_make(&name) else { return no_more_rooms() };
+        let Some(room) = self.rooms.find_or_make(name) else { return no_more_rooms() };
         self.rooms.hold(room);
         self.change_rooms(id, |rooms| rooms.push(room), now, effects);
         Answer::Done

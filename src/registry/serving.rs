@@ -10,7 +10,7 @@ use crate::roster::{Roster, weight};
 
 /// About how many bytes one connection gets at a time. Half of the default outbox, so that deltas still find
 /// room beside them.
-pub const BATCH_BYTES: usize = 32 * 1024;
+pub(super) const BATCH_BYTES: usize = 32 * 1024;
 
 impl Registry {
     pub(super) fn fetch(

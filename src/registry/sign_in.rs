@@ -6,7 +6,7 @@ use herenow_protocol::{
 };
 
 use super::notes::Why;
-use super::people::{Listed, Session, User};
+use super::people::{Listed, Session};
 use super::{Answer, ConnectionId, Delivery, Effect, Registry, SignIn, SignedIn};
 use crate::clock::Moment;
 use crate::journal::Fingerprint;
@@ -183,7 +183,7 @@ impl Registry {
             status: choice.status,
             automatic: choice.automatic,
             since_ms: now.unix_ms,
-            opened_ms: now.unix_ms,
+            opened_ms: replaced.and_then(|old| self.opened_ms(old)).unwrap_or(now.unix_ms),
             rooms: replaced.map(|old| self.inherit_rooms(old)).unwrap_or_default(),
             lost: None,
         };
@@ -201,7 +201,7 @@ impl Registry {
         };
         self.sessions.insert(id, session);
         self.connections.insert(connection, id);
-        let user = self.users.entry(name.clone()).or_insert_with(User::default);
+        let user = self.users.entry(name.clone()).or_default();
         user.key = user.key.or(key);
         user.sessions.insert(place, id);
         self.note_session(id, TransitionKind::Opened, None, now, effects);
@@ -219,6 +219,10 @@ impl Registry {
 
     fn place_of(&self, name: &DisplayName, session: SessionId) -> Option<usize> {
         self.users.get(name)?.sessions.iter().position(|id| *id == session)
+    }
+
+    fn opened_ms(&self, session: SessionId) -> Option<u64> {
+        self.sessions[&session].listed.as_ref().map(|listed| listed.opened_ms)
     }
 
     /// A device that starts anew is in the rooms where it was.

@@ -1,6 +1,9 @@
 //! One connection's rules, with time as an argument.
 
-use herenow_protocol::{DeviceId, DisplayName, Epoch, Presence, Status};
+use herenow_protocol::{
+    Choice, DeviceId, DeviceLabel, DisplayName, Entry, Epoch, Explanation, Health, Query, RoomName,
+    Rule, Shown, Status, StatusText, WatchTarget,
+};
 
 use super::*;
 
@@ -12,6 +15,7 @@ struct Talk {
 }
 
 const EPOCH: Epoch = Epoch([3; 16]);
+const CREDENTIALS: Credentials = Credentials { session: SessionId(7), token: ResumeToken([4; 16]) };
 
 impl Talk {
     /// A connection that has just been accepted.
@@ -19,7 +23,7 @@ impl Talk {
         let config = Config::default();
         #[expect(clippy::disallowed_methods, reason = "any instant will do as the start")]
         let now = Instant::now();
-        let session = Session::new(SessionId(7), &config, now);
+        let session = Session::new(CREDENTIALS, &config, now);
         Self { session, config, now, effects: Vec::new() }
     }
 
@@ -27,7 +31,7 @@ impl Talk {
     fn signed_in() -> Self {
         let mut talk = Self::accepted();
         talk.say(&ClientMessage::Hello(hello()));
-        talk.answer(Answer::SignedIn { epoch: EPOCH, me: Some(Presence::default()) });
+        talk.answer(Answer::SignedIn(Box::new(welcomed())));
         talk.check();
         talk.effects.clear();
         talk
@@ -78,15 +82,34 @@ fn hello() -> Hello {
     Hello {
         name: DisplayName::new("ada").expect("valid"),
         device: DeviceId::new("d1").expect("valid"),
-        label: String::new(),
+        label: DeviceLabel::default(),
         heartbeat: None,
         observe: false,
-        presence: Presence::default(),
+        choice: Choice::automatic(Status::Available),
+        key: None,
+        resume: None,
     }
 }
 
+/// What the registry says to ada.
+fn welcomed() -> SignedIn {
+    SignedIn {
+        session: CREDENTIALS.session,
+        token: Some(CREDENTIALS.token),
+        epoch: EPOCH,
+        me: Some(Presence::default()),
+        resumed: false,
+        resume_window: SECOND * 60,
+        views: Vec::new(),
+    }
+}
+
+fn lobby() -> WatchTarget {
+    WatchTarget::Room(RoomName::lobby())
+}
+
 fn beat(n: u64) -> ClientMessage {
-    ClientMessage::Heartbeat { n }
+    ClientMessage::Heartbeat { n, round_trip_us: 0 }
 }
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -96,14 +119,38 @@ fn a_sign_in_announces_the_rule_and_its_bound() {
     let mut talk = Talk::accepted();
     let wish = Hello { heartbeat: Some(Duration::from_millis(100)), ..hello() };
     let asked = talk.say(&ClientMessage::Hello(wish.clone()));
-    assert_eq!(asked, [Effect::Ask(Command::SignIn(wish))]);
+    let rule = talk.config.liveness(wish.heartbeat);
+    let sign_in = SignIn::new(wish, rule, CREDENTIALS.session, CREDENTIALS.token);
+    assert_eq!(asked, [Effect::Ask(Command::SignIn(Box::new(sign_in)))]);
     assert!(talk.session.is_busy(), "nothing is read until the registry has answered");
-    let effects = talk.answer(Answer::SignedIn { epoch: EPOCH, me: None });
-    let [Effect::SignedIn(..), Effect::Send(ServerMessage::Welcome(welcome))] = &effects[..] else {
+    let effects = talk.answer(Answer::SignedIn(Box::new(welcomed())));
+    let [Effect::SignedIn(agreed, me), Effect::Send(ServerMessage::Welcome(welcome))] =
+        &effects[..]
+    else {
         panic!("{effects:?}")
     };
+    assert_eq!((agreed, me), (&rule, &Some(Presence::default())));
     assert_eq!((welcome.heartbeat_ms, welcome.misses, welcome.detection_bound_ms), (100, 5, 600));
     assert_eq!((welcome.session, welcome.epoch), (SessionId(7), EPOCH));
+    assert_eq!((welcome.token, welcome.resumed), (Some(CREDENTIALS.token), false));
+    assert_eq!((welcome.resume_window_ms, &welcome.views[..]), (60_000, &[][..]));
+}
+
+#[test]
+fn a_session_that_goes_on_says_so_before_its_views_do() {
+    let mut talk = Talk::accepted();
+    talk.say(&ClientMessage::Hello(hello()));
+    let views = vec![(ViewId(1), 40), (ViewId(9), 2)];
+    let goes_on = SignedIn { session: SessionId(3), resumed: true, views, ..welcomed() };
+    let effects = talk.answer(Answer::SignedIn(Box::new(goes_on)));
+    let [Effect::SignedIn(..), Effect::Send(ServerMessage::Welcome(welcome)), go_on @ ..] =
+        &effects[..]
+    else {
+        panic!("{effects:?}")
+    };
+    assert_eq!((welcome.session, welcome.resumed), (SessionId(3), true));
+    assert_eq!(welcome.views, [ViewId(1), ViewId(9)]);
+    assert_eq!(go_on, [Effect::GoOn(ViewId(1), 40), Effect::GoOn(ViewId(9), 2)]);
 }
 
 #[test]
@@ -164,9 +211,9 @@ fn a_stall_of_this_process_grants_a_stranger_one_more_deadline() {
 fn every_beat_is_answered_and_requests_wait_for_the_registry() {
     let mut talk = Talk::signed_in();
     assert_eq!(talk.say(&beat(1)), [Effect::Ack(1)]);
-    let presence = Presence { status: Status::Busy, ..Presence::default() };
-    let set = ClientMessage::SetStatus { request: 9, presence: presence.clone() };
-    assert_eq!(talk.say(&set), [Effect::Ask(Command::SetPresence(presence))]);
+    let choice = Choice::chosen(Status::Busy, StatusText::default());
+    let set = ClientMessage::SetStatus { request: 9, choice: choice.clone() };
+    assert_eq!(talk.say(&set), [Effect::Ask(Command::Choose(choice))]);
     assert!(talk.session.is_busy());
     let answer = ServerMessage::Result { request: 9, view: None };
     assert_eq!(talk.answer(Answer::Done), [Effect::Send(answer)]);
@@ -174,12 +221,102 @@ fn every_beat_is_answered_and_requests_wait_for_the_registry() {
 }
 
 #[test]
+fn a_beat_may_bring_the_round_trip_that_the_client_measured() {
+    let mut talk = Talk::signed_in();
+    let beat = ClientMessage::Heartbeat { n: 4, round_trip_us: 350 };
+    assert_eq!(talk.say(&beat), [Effect::RoundTrip(350), Effect::Ack(4)]);
+}
+
+#[test]
 fn a_watch_answers_before_it_opens_the_view() {
     let mut talk = Talk::signed_in();
-    talk.say(&ClientMessage::Watch { request: 2, room: "lobby".into() });
+    talk.say(&ClientMessage::Watch { request: 2, target: lobby() });
     let effects = talk.answer(Answer::Watching(ViewId(1)));
     let answer = ServerMessage::Result { request: 2, view: Some(ViewId(1)) };
     assert_eq!(effects, [Effect::Send(answer), Effect::Open(ViewId(1))]);
+}
+
+#[test]
+fn people_are_added_to_a_list_without_a_snapshot() {
+    let mut talk = Talk::signed_in();
+    let names = vec![DisplayName::new("bob").expect("valid")];
+    let target = WatchTarget::People { names, view: Some(ViewId(8)) };
+    talk.say(&ClientMessage::Watch { request: 2, target });
+    let answer = ServerMessage::Result { request: 2, view: Some(ViewId(8)) };
+    assert_eq!(talk.answer(Answer::Added(ViewId(8))), [Effect::Send(answer)]);
+}
+
+#[test]
+fn an_unwatch_closes_the_view_before_it_answers() {
+    let mut talk = Talk::signed_in();
+    let asked = talk.say(&ClientMessage::Unwatch { request: 2, view: ViewId(1) });
+    assert_eq!(asked, [Effect::Ask(Command::Unwatch(ViewId(1)))]);
+    let answer = ServerMessage::Result { request: 2, view: None };
+    let effects = talk.answer(Answer::Unwatched(ViewId(1)));
+    assert_eq!(effects, [Effect::Shut(ViewId(1)), Effect::Send(answer)]);
+}
+
+#[test]
+fn rooms_and_queries_are_the_registrys() {
+    let mut talk = Talk::signed_in();
+    let attic = || RoomName::new("attic").expect("valid");
+    let query = || Query::Count(attic());
+    for (message, command) in [
+        (ClientMessage::Join { request: 5, room: attic() }, Command::Join(attic())),
+        (ClientMessage::Leave { request: 5, room: attic() }, Command::Leave(attic())),
+        (ClientMessage::Query { request: 5, query: query() }, Command::Query(query())),
+    ] {
+        assert_eq!(talk.say(&message), [Effect::Ask(command)]);
+        talk.answer(Answer::Done);
+    }
+}
+
+#[test]
+fn answers_to_queries_carry_the_number_of_their_request() {
+    let mut talk = Talk::signed_in();
+    let name = DisplayName::new("bob").expect("valid");
+    let entries = vec![Entry { id: UserId(0), name: name.clone(), shown: Shown::offline(0) }];
+    let explanation = Explanation {
+        name,
+        me: None,
+        rule: Rule::NoSession,
+        winner: None,
+        sessions: Vec::new(),
+        transitions: Vec::new(),
+    };
+    let request = 6;
+    for (answer, message) in [
+        (
+            Answer::People(1, entries.clone(), Some(UserId(1))),
+            ServerMessage::People { request, count: 1, entries, next: Some(UserId(1)) },
+        ),
+        (
+            Answer::Explanation(Box::new(explanation.clone()), Vec::new()),
+            ServerMessage::Explanation { request, explanation },
+        ),
+        (
+            Answer::Health(Box::default()),
+            ServerMessage::Health { request, health: Health::default() },
+        ),
+    ] {
+        talk.say(&ClientMessage::Query { request, query: Query::Health { operator: None } });
+        assert_eq!(talk.answer(answer), [Effect::Send(message)]);
+    }
+}
+
+#[test]
+fn a_repair_is_the_outboxs_and_waits_for_nobody() {
+    let mut talk = Talk::signed_in();
+    let ranges = vec![(UserId(0), UserId(127))];
+    let repair = ClientMessage::Repair { request: 3, view: ViewId(1), ranges: ranges.clone() };
+    assert_eq!(talk.say(&repair), [Effect::Repair(3, ViewId(1), ranges)]);
+    assert!(!talk.session.is_busy());
+    assert_eq!(repair_answer(3, true), ServerMessage::Result { request: 3, view: None });
+    let refused = repair_answer(3, false);
+    assert!(matches!(
+        refused,
+        ServerMessage::Error { request: 3, code: ErrorCode::NoSuchView, .. }
+    ));
 }
 
 #[test]
@@ -245,7 +382,7 @@ fn a_stall_of_this_process_is_forgiven_once() {
 #[test]
 fn a_slow_registry_is_not_the_peers_silence() {
     let mut talk = Talk::signed_in();
-    talk.say(&ClientMessage::Watch { request: 2, room: "lobby".into() });
+    talk.say(&ClientMessage::Watch { request: 2, target: lobby() });
     talk.advance(SECOND * 30);
     assert_eq!(talk.closed(), None);
 }

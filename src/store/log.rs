@@ -39,8 +39,8 @@ const PRUNE: &str = "
 
 const DISAGREEMENTS: &str = "
     WITH logged AS (
-        -- SQLite takes at_ms from the row that has the maximum.
-        SELECT name, at_ms, max(cursor) FROM transition WHERE kind = 'offline' GROUP BY name
+        -- SQLite takes not_before_ms from the row that has the maximum.
+        SELECT name, not_before_ms AS at_ms, max(cursor) FROM transition WHERE kind = 'offline' GROUP BY name
     )
     SELECT coalesce(last_seen.name, logged.name) AS name,
            last_seen.at_ms AS table_ms, logged.at_ms AS log_ms
@@ -84,7 +84,7 @@ pub struct Disagreement {
     pub name: DisplayName,
     /// What is kept, in milliseconds since 1970.
     pub table_ms: Option<u64>,
-    /// When the user's last `offline` was decided, in milliseconds since 1970.
+    /// Since when the user may have been gone, by the last `offline`; in milliseconds since 1970.
     pub log_ms: Option<u64>,
 }
 

@@ -128,7 +128,7 @@ fn session(number: u64, user: &str) -> SessionRecord {
             RoomName::new("zoo").unwrap(),
         ],
         opened_ms: START_MS - number,
-        lost: (number % 2 == 0).then_some(LostRecord {
+        lost: number.is_multiple_of(2).then_some(LostRecord {
             cause: CloseReason::HeartbeatTimeout,
             heard_ms: START_MS + 2,
             shown_until_ms: START_MS + 3,
@@ -234,6 +234,8 @@ fn opening_marks_the_store_as_running() {
     open(&temp.data()).0.close(true);
     let (store, restored) = open(&temp.data());
     assert!(restored.stopped);
+    let running = "SELECT NOT stopped FROM beacon";
+    assert_eq!(tool(&temp.data()).query_row(running, [], |row| row.get(0)), Ok(true), "at once");
     drop(store);
     wait_until("the directory is free", || match Store::open(&temp.data(), options()) {
         Ok((store, restored)) => {
@@ -316,4 +318,6 @@ fn figures() {
     let rate = 200_000.0 / begin.elapsed().as_secs_f64();
     println!("200,000 transitions: {rate:.0} a second; slowest write call {slowest:?}");
     store.close(true);
+    let bytes = fs::metadata(temp.data().join("herenow.db")).unwrap().len();
+    println!("{} bytes a transition", bytes / 200_000);
 }

@@ -20,8 +20,12 @@ use super::server::{HERENOW, signal_process};
 pub(crate) enum Told {
     /// Signed in, under this rule.
     SignedIn(Rule),
+    /// Signed in again, and the session goes on.
+    Resumed,
     /// These are here; the list is proved exact.
     List(BTreeSet<String>),
+    /// The list that was shown before is proved exact again.
+    Fresh,
     /// Somebody came.
     Joined(String),
     /// Somebody left, with the cause of this name.
@@ -89,7 +93,7 @@ impl Journal {
         let news = |(at, told): &&Entry| {
             let is_news = matches!(
                 told,
-                Told::List(_) | Told::Joined(_) | Told::Left(..) | Told::ContactBack
+                Told::List(_) | Told::Fresh | Told::Joined(_) | Told::Left(..) | Told::ContactBack
             );
             is_news && (from..to).contains(at)
         };
@@ -129,9 +133,9 @@ impl Journal {
         })
     }
 
-    /// Waits for a complete list; returns when it came.
+    /// Waits for a list that is proved, a new one or the old one; returns when that was.
     pub(crate) fn wait_for_list(&self, limit: Duration, start: Instant) -> Instant {
-        let is_list = |told: &Told| matches!(told, Told::List(_)).then_some(());
+        let is_list = |told: &Told| matches!(told, Told::List(_) | Told::Fresh).then_some(());
         self.wait("a list", limit, start, is_list).0
     }
 
@@ -232,6 +236,7 @@ fn told(event: &Value) -> Option<Told> {
         text.unwrap_or_else(|| panic!("{field} is missing: {event}")).to_owned()
     };
     Some(match event["event"].as_str()? {
+        "signed_in" if event["resumed"] == true => Told::Resumed,
         "signed_in" => {
             let number = |field: &str| event[field].as_u64().expect("rules are numbers");
             let interval = Duration::from_millis(number("heartbeat_ms"));
@@ -244,6 +249,7 @@ fn told(event: &Value) -> Option<Told> {
             let name = |user: &Value| user["user"].as_str().expect("a user has a name").to_owned();
             Told::List(users.iter().map(name).collect())
         }
+        "fresh" => Told::Fresh,
         "join" => Told::Joined(text("user")),
         "leave" => Told::Left(text("user"), text("cause")),
         "contact_lost" => Told::ContactLost,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
@@ -11,12 +11,13 @@ use std::time::{Duration, Instant};
 use bytes::BytesMut;
 use herenow_protocol::digest::EntryHasher;
 use herenow_protocol::frame::take_body;
-use herenow_protocol::limits::{LOBBY, SERVER_FRAME_BYTES_MAX};
+use herenow_protocol::limits::SERVER_FRAME_BYTES_MAX;
 use herenow_protocol::{
-    Change, ClientMessage, CloseReason, DeviceId, Digest, DisplayName, Entry, Hello, Presence,
-    ServerMessage, UserId, ViewProof, Welcome,
+    Change, Choice, ClientMessage, CloseReason, DeviceId, DeviceLabel, Digest, DisplayName, Entry,
+    Hello, Presence, RoomName, ServerMessage, UserId, ViewProof, WatchTarget, Welcome,
 };
 use socket2::SockRef;
+use socket2::{Domain, Socket, Type};
 
 use super::{PATIENCE, now};
 
@@ -29,10 +30,12 @@ pub(crate) fn hello(name: &str) -> Hello {
     Hello {
         name: DisplayName::new(name).expect("a test name is valid"),
         device: DeviceId::new(&device).expect("a test device is valid"),
-        label: String::new(),
+        label: DeviceLabel::default(),
         heartbeat: None,
         observe: false,
-        presence: Presence::default(),
+        choice: Choice::default(),
+        key: None,
+        resume: None,
     }
 }
 
@@ -109,6 +112,19 @@ impl ScriptedPeer {
     /// A connection on which nothing was said yet.
     pub(crate) fn connect(server: SocketAddr) -> Self {
         let stream = TcpStream::connect_timeout(&server, PATIENCE).expect("the server listens");
+        Self::over(stream)
+    }
+
+    /// A connection from this address of the machine.
+    pub(crate) fn connect_from(address: IpAddr, server: SocketAddr) -> Self {
+        let socket = Socket::new(Domain::for_address(server), Type::STREAM, None);
+        let socket = socket.expect("a socket can be made");
+        socket.bind(&SocketAddr::new(address, 0).into()).expect("the address is ours");
+        socket.connect(&server.into()).expect("the server listens");
+        Self::over(socket.into())
+    }
+
+    fn over(stream: TcpStream) -> Self {
         stream.set_nodelay(true).expect("the socket is open");
         Self {
             stream,
@@ -159,8 +175,8 @@ impl ScriptedPeer {
     /// Asks for the lobby's list without waiting for it.
     pub(crate) fn ask_to_watch(&mut self) {
         self.requests += 1;
-        let (request, room) = (self.requests, LOBBY.to_owned());
-        self.send(&ClientMessage::Watch { request, room });
+        let (request, target) = (self.requests, WatchTarget::Room(RoomName::lobby()));
+        self.send(&ClientMessage::Watch { request, target });
     }
 
     /// Sends a message.
@@ -182,7 +198,7 @@ impl ScriptedPeer {
         beats.n += 1;
         beats.due = at + beats.interval;
         let n = beats.n;
-        self.send(&ClientMessage::Heartbeat { n });
+        self.send(&ClientMessage::Heartbeat { n, round_trip_us: 0 });
         at
     }
 
@@ -358,7 +374,7 @@ impl ScriptedPeer {
             let beats = self.beats.as_mut().expect("checked one line above");
             beats.n += 1;
             beats.due += beats.interval;
-            let beat = ClientMessage::Heartbeat { n: beats.n }.encode();
+            let beat = ClientMessage::Heartbeat { n: beats.n, round_trip_us: 0 }.encode();
             // Whether the connection still stands is for the reader to find out.
             let _ = self.try_send(&beat);
         }
@@ -432,7 +448,7 @@ impl List {
     /// What a user shows.
     pub(crate) fn presence(&self, name: &str) -> Option<&Presence> {
         let mut entries = self.entries.values();
-        entries.find(|entry| entry.name.as_str() == name).map(|entry| &entry.presence)
+        entries.find(|entry| entry.name.as_str() == name).map(|entry| &entry.shown.presence)
     }
 
     /// Whether its snapshot is complete, so that everything in it was proved.
@@ -492,10 +508,8 @@ impl List {
                 let old = self.entries.insert(entry.id, entry.clone());
                 assert!(old.is_none() || !self.is_complete(), "{old:?} joined twice");
             }
-            Change::Updated { id, presence, since_ms } => match self.entries.get_mut(id) {
-                Some(entry) => {
-                    (entry.presence, entry.since_ms) = (presence.clone(), *since_ms);
-                }
+            Change::Updated { id, shown } => match self.entries.get_mut(id) {
+                Some(entry) => entry.shown = shown.clone(),
                 None => assert!(!self.is_complete(), "an update of nobody"),
             },
             Change::Left { id, .. } => {

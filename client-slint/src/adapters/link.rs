@@ -6,9 +6,9 @@ use std::time::Duration;
 use slint::{ComponentHandle as _, Weak};
 
 use super::at_desk;
-use crate::core::link::{Action, Kind, Phase, Shown};
+use crate::core::link::{Action, Age, Kind, Phase, Shown};
 use crate::desk::Desk;
-use crate::ui::{AppWindow, Link, LinkAction, LinkKind, LinkPhase, LinkState};
+use crate::ui::{self, AgeUnit, AppWindow, Link, LinkAction, LinkKind, LinkPhase, LinkState};
 
 /// Shows what the connection is.
 pub struct LinkAdapter(Weak<AppWindow>);
@@ -40,11 +40,22 @@ fn window_state(shown: &Shown) -> LinkState {
         phase: window_phase(shown.phase),
         action: window_action(shown.action),
         retry_in: whole(shown.retry_in),
+        proved_ago: window_age(shown.proved_ago),
         round_trip_ms: shown.round_trip.map_or(-1, whole_milliseconds),
         unanswered: whole(unanswered),
         of: whole(of),
         said: shown.said.as_str().into(),
     }
+}
+
+fn window_age(age: Option<Age>) -> ui::Age {
+    let (unit, count) = match age {
+        None => (AgeUnit::None, 0),
+        Some(Age::Seconds(count)) => (AgeUnit::Seconds, count),
+        Some(Age::Minutes(count)) => (AgeUnit::Minutes, count),
+        Some(Age::Hours(count)) => (AgeUnit::Hours, count),
+    };
+    ui::Age { unit, count: whole(count) }
 }
 
 fn whole(number: u32) -> i32 {
@@ -89,6 +100,7 @@ fn window_kind(kind: Kind) -> LinkKind {
         Kind::Loading => LinkKind::Loading,
         Kind::Connected => LinkKind::Connected,
         Kind::Checking => LinkKind::Checking,
+        Kind::Repairing => LinkKind::Repairing,
         Kind::ContactLost => LinkKind::ContactLost,
         Kind::NetworkDown => LinkKind::NetworkDown,
         Kind::ServerSilent => LinkKind::ServerSilent,
@@ -105,6 +117,7 @@ fn window_kind(kind: Kind) -> LinkKind {
         Kind::OtherVersion => LinkKind::OtherVersion,
         Kind::Replaced => LinkKind::Replaced,
         Kind::NameInUse => LinkKind::NameInUse,
+        Kind::TooManyDevices => LinkKind::TooManyDevices,
         Kind::SignInRefused => LinkKind::SignInRefused,
         Kind::Ended => LinkKind::Ended,
     }

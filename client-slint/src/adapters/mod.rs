@@ -1,22 +1,25 @@
 //! Between Rust and the window: one adapter for each global in `ui/globals/`. They connect callbacks
 //! and map values; they decide nothing.
 
+mod about;
 mod link;
 mod own;
 mod people;
 mod sign_in;
+mod time;
 
 use std::rc::{Rc, Weak};
 
-use slint::ComponentHandle as _;
-
+use crate::core::minutes::Minutes;
 use crate::desk::Desk;
-use crate::ui::{About, AppWindow};
+use crate::ui::AppWindow;
 
+pub use about::AboutAdapter;
 pub use link::LinkAdapter;
 pub use own::OwnAdapter;
 pub use people::{PeopleAdapter, PeopleModel};
 pub use sign_in::SignInAdapter;
+pub use time::TimeAdapter;
 
 /// All adapters of one window.
 pub struct Adapters {
@@ -28,18 +31,23 @@ pub struct Adapters {
     pub people: PeopleAdapter,
     /// The signed-in user.
     pub own: OwnAdapter,
+    /// The program itself, and the pairing code.
+    pub about: AboutAdapter,
+    /// The minutes.
+    pub time: TimeAdapter,
 }
 
 impl Adapters {
     /// The adapters of `window`, with nobody signed in.
     #[must_use]
-    pub fn new(window: &AppWindow) -> Self {
-        window.global::<About<'_>>().set_version(env!("CARGO_PKG_VERSION").into());
+    pub fn new(window: &AppWindow, minutes: Minutes) -> Self {
         Self {
             sign_in: SignInAdapter::new(window),
             link: LinkAdapter::new(window),
-            people: PeopleAdapter::new(window),
-            own: OwnAdapter::new(window),
+            people: PeopleAdapter::new(window, minutes),
+            own: OwnAdapter::new(window, minutes),
+            about: AboutAdapter::new(window),
+            time: TimeAdapter::new(window, minutes),
         }
     }
 
@@ -48,6 +56,7 @@ impl Adapters {
         sign_in::connect(window, desk);
         link::connect(window, desk);
         own::connect(window, desk);
+        about::connect(window, desk);
     }
 }
 

@@ -3,10 +3,11 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use herenow_client::protocol::{DisplayName, Entry, Presence, Status, UserId};
+use herenow_client::protocol::{DisplayName, Entry, Shown, Status, StatusText, UserId};
 use slint::{ComponentHandle as _, Model, ModelNotify, ModelRc, ModelTracker, Weak};
 
 use crate::core::look;
+use crate::core::minutes::Minutes;
 use crate::core::people::{Change, News, People};
 use crate::ui::{self, AppWindow, PersonRow};
 
@@ -15,9 +16,9 @@ const BULK: usize = 500;
 
 /// The rows of the list. A `RefCell` is never held while telling the window of a change, since the
 /// window asks for rows at once.
-#[derive(Default)]
 pub struct PeopleModel {
     people: RefCell<People>,
+    minutes: Minutes,
     /// Who is selected, and not which row: people move.
     selected: Cell<Option<UserId>>,
     notify: ModelNotify,
@@ -30,8 +31,8 @@ pub struct PeopleAdapter {
 }
 
 impl PeopleAdapter {
-    pub(super) fn new(window: &AppWindow) -> Self {
-        let model = Rc::<PeopleModel>::default();
+    pub(super) fn new(window: &AppWindow, minutes: Minutes) -> Self {
+        let model = Rc::new(PeopleModel::new(minutes));
         let global = window.global::<ui::People<'_>>();
         global.set_rows(ModelRc::from(model.clone()));
         let (weak, handle) = (Rc::downgrade(&model), window.as_weak());
@@ -94,6 +95,15 @@ impl PeopleAdapter {
 }
 
 impl PeopleModel {
+    fn new(minutes: Minutes) -> Self {
+        Self {
+            people: RefCell::default(),
+            minutes,
+            selected: Cell::default(),
+            notify: ModelNotify::default(),
+        }
+    }
+
     fn clear(&self, own: &DisplayName) {
         *self.people.borrow_mut() = People::without(own.clone());
         self.selected.set(None);
@@ -166,7 +176,7 @@ impl Model for PeopleModel {
     }
 
     fn row_data(&self, row: usize) -> Option<PersonRow> {
-        self.people.borrow().row(row).map(|entry| person_row(&entry.name, &entry.presence))
+        self.people.borrow().row(row).map(|entry| entry_row(entry, self.minutes))
     }
 
     fn model_tracker(&self) -> &dyn ModelTracker {
@@ -178,22 +188,44 @@ impl Model for PeopleModel {
     }
 }
 
+/// A person in the list, as the window draws them.
+fn entry_row(entry: &Entry, minutes: Minutes) -> PersonRow {
+    let Shown { presence, since_ms, devices, .. } = &entry.shown;
+    PersonRow {
+        idle: presence.automatic && presence.status == Status::Away,
+        since: minutes.of(*since_ms),
+        devices: whole(devices.as_slice().len()),
+        ..person_row(&entry.name, presence.status, &presence.text, presence.until_ms, minutes)
+    }
+}
+
 /// A person as the window draws them.
-pub(super) fn person_row(name: &DisplayName, presence: &Presence) -> PersonRow {
+pub(super) fn person_row(
+    name: &DisplayName,
+    status: Status,
+    text: &StatusText,
+    until_ms: u64,
+    minutes: Minutes,
+) -> PersonRow {
     PersonRow {
         name: name.as_str().into(),
         initials: look::initials(name.as_str()).into(),
         hue: f32::from(look::hue(name.as_str())),
-        status: window_status(presence.status),
-        text: presence.text.as_str().into(),
+        status: window_status(status),
+        text: text.as_str().into(),
+        expires: until_ms != 0,
+        until: minutes.of(until_ms),
+        ..PersonRow::default()
     }
 }
 
-fn window_status(status: Status) -> ui::Status {
+pub(super) fn window_status(status: Status) -> ui::Status {
     match status {
         Status::Available => ui::Status::Available,
         Status::Away => ui::Status::Away,
         Status::Busy => ui::Status::Busy,
+        // Nobody in a room is shown offline, and the window has no lists of people yet.
+        Status::Invisible | Status::Offline => ui::Status::Invisible,
     }
 }
 
@@ -202,6 +234,7 @@ pub(super) fn core_status(status: ui::Status) -> Status {
         ui::Status::Available => Status::Available,
         ui::Status::Away => Status::Away,
         ui::Status::Busy => Status::Busy,
+        ui::Status::Invisible => Status::Invisible,
     }
 }
 

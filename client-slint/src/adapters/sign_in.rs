@@ -27,7 +27,10 @@ impl SignInAdapter {
 
     /// Shows what is wrong with what was typed.
     pub fn show_problem(&self, problem: Option<Problem>) {
-        self.with(|page| page.set_problem(problem.map_or(SignInProblem::None, window_problem)));
+        self.with(|page| {
+            page.set_problem(problem.map_or(SignInProblem::None, window_problem));
+            page.set_problem_part(problem.map(wrong_part).unwrap_or_default().into());
+        });
     }
 
     fn with(&self, then: impl FnOnce(SignIn<'_>)) {
@@ -40,8 +43,8 @@ impl SignInAdapter {
 pub(super) fn connect(window: &AppWindow, desk: &Rc<Desk>) {
     let page = window.global::<SignIn<'_>>();
     let weak = Rc::downgrade(desk);
-    page.on_sign_in(move |server, name| {
-        at_desk(&weak, |desk| desk.sign_in(&server, &name));
+    page.on_sign_in(move |server, name, code| {
+        at_desk(&weak, |desk| desk.sign_in(&server, &name, &code));
     });
     let weak = Rc::downgrade(desk);
     page.on_stop(move || {
@@ -61,5 +64,17 @@ fn window_problem(problem: Problem) -> SignInProblem {
         Problem::NameSpaces => SignInProblem::NameSpaces,
         Problem::NameInvisible => SignInProblem::NameInvisible,
         Problem::NoDevice => SignInProblem::NoDevice,
+        Problem::CodeChar(_) => SignInProblem::CodeChar,
+        Problem::CodeLength(_) => SignInProblem::CodeLength,
+        Problem::CodeStart => SignInProblem::CodeStart,
+    }
+}
+
+/// What in particular is wrong.
+fn wrong_part(problem: Problem) -> String {
+    match problem {
+        Problem::CodeChar(c) => c.to_string(),
+        Problem::CodeLength(length) => length.to_string(),
+        _ => String::new(),
     }
 }

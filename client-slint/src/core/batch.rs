@@ -3,9 +3,10 @@
 use std::time::Instant;
 
 use herenow_client::Event;
-use herenow_client::protocol::{Entry, Presence};
+use herenow_client::protocol::Entry;
 
 use super::link::{Link, one_line};
+use super::own::OwnNews;
 use super::people::News;
 
 /// How much news of people a batch holds. Beyond it the whole list is taken instead: a window that
@@ -21,21 +22,32 @@ pub struct Batch {
     pub replaced: Option<Vec<Entry>>,
     /// What happened to people after that, in order.
     pub news: Vec<News>,
-    /// How others see this user, if they do and it changed.
-    pub mirror: Option<Presence>,
+    /// What became of the user's own status.
+    pub own: OwnNews,
     /// The server's words for the last request that it refused.
     pub refusal: Option<String>,
 }
 
 impl Batch {
-    /// Takes in one event. `everybody` gives the list as it is with this event applied.
-    pub fn add(&mut self, event: Event, now: Instant, everybody: impl FnOnce() -> Vec<Entry>) {
+    /// Takes in one event. `everybody` gives the list as it is with this event applied, `proved_at` is when that list
+    /// was last proved exact.
+    pub fn add(
+        &mut self,
+        event: Event,
+        now: Instant,
+        proved_at: Option<Instant>,
+        everybody: impl FnOnce() -> Vec<Entry>,
+    ) {
         self.link.apply(&event, now);
+        self.link.note_proof(proved_at);
+        self.own.add(&event);
         match event {
-            Event::Snapshot => self.replace(everybody()),
-            Event::Joined(entry) | Event::Updated(entry) => self.push(News::Here(entry), everybody),
+            // What mended the list was not told one by one.
+            Event::Snapshot { .. } | Event::Repaired { .. } => self.replace(everybody()),
+            Event::Joined { entry, .. } | Event::Updated { entry, .. } => {
+                self.push(News::Here(entry), everybody);
+            }
             Event::Left { entry, .. } => self.push(News::Gone(entry.id), everybody),
-            Event::Mirror(Some(presence)) => self.mirror = Some(presence),
             Event::Refused { text, .. } => self.refusal = Some(one_line(&text)),
             _ => {}
         }
@@ -57,9 +69,12 @@ impl Batch {
 
 #[cfg(test)]
 mod tests {
-    use herenow_client::protocol::{CloseReason, DisplayName, UserId};
+    use herenow_client::ViewKey;
+    use herenow_client::protocol::{CloseReason, DisplayName, Shown, UserId};
 
     use super::*;
+
+    const VIEW: ViewKey = ViewKey::FIRST;
 
     #[expect(clippy::disallowed_methods, reason = "any point in time will do")]
     fn now() -> Instant {
@@ -68,17 +83,25 @@ mod tests {
 
     fn entry(id: u32) -> Entry {
         let name = DisplayName::new(&format!("p{id}")).expect("a valid name");
-        Entry { id: UserId(id), name, presence: Presence::default(), since_ms: 0 }
+        Entry { id: UserId(id), name, shown: Shown::default() }
+    }
+
+    fn add(batch: &mut Batch, event: Event, everybody: Vec<Entry>) {
+        batch.add(event, now(), None, || everybody);
     }
 
     #[test]
     fn a_snapshot_supersedes_the_news_before_it() {
-        let mut batch = Batch::default();
-        batch.add(Event::Joined(entry(1)), now(), Vec::new);
-        batch.add(Event::Snapshot, now(), || vec![entry(2)]);
-        batch.add(Event::Left { entry: entry(2), cause: CloseReason::Goodbye }, now(), Vec::new);
-        assert_eq!(batch.replaced, Some(vec![entry(2)]));
-        assert_eq!(batch.news, [News::Gone(UserId(2))]);
+        for event in [Event::Snapshot { view: VIEW }, Event::Repaired { view: VIEW, entries: 1 }] {
+            let mut batch = Batch::default();
+            add(&mut batch, Event::Joined { view: VIEW, entry: entry(1) }, Vec::new());
+            add(&mut batch, event, vec![entry(2)]);
+            let cause = CloseReason::Goodbye;
+            let left = Event::Left { view: VIEW, entry: entry(2), cause };
+            add(&mut batch, left, Vec::new());
+            assert_eq!(batch.replaced, Some(vec![entry(2)]));
+            assert_eq!(batch.news, [News::Gone(UserId(2))]);
+        }
     }
 
     #[test]
@@ -86,7 +109,8 @@ mod tests {
         let mut batch = Batch::default();
         for id in 0..100 {
             for _ in 0..NEWS_MAX / 50 {
-                batch.add(Event::Updated(entry(id)), now(), || vec![entry(id)]);
+                let updated = Event::Updated { view: VIEW, entry: entry(id) };
+                add(&mut batch, updated, vec![entry(id)]);
             }
         }
         assert!(batch.news.len() <= NEWS_MAX);

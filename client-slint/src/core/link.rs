@@ -11,6 +11,16 @@ use herenow_client::{Disconnect, Event};
 /// Characters of a foreign explanation that are shown; the rest is cut off.
 const SAID_CHARS_MAX: usize = 120;
 
+/// From this age on a list's age is told in minutes.
+const AGE_IN_MINUTES: Duration = Duration::from_secs(2 * MINUTE.as_secs());
+
+/// From this age on a list's age is told in hours.
+const AGE_IN_HOURS: Duration = Duration::from_secs(2 * HOUR.as_secs());
+
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(60 * 60);
+
 /// The connection as the user must see it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Link {
@@ -18,6 +28,16 @@ pub struct Link {
     /// Why the last connection ended, until the next sign-in succeeds.
     ending: Option<Ending>,
     network_down: bool,
+    list: List,
+}
+
+/// What is known of the list. It outlives connections, as the list does.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct List {
+    stale: bool,
+    /// It was found wrong, and is being mended.
+    wrong: bool,
+    proved_at: Option<Instant>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -34,8 +54,8 @@ enum Stage {
 
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Health {
+    /// The list was proved exact in this session.
     complete: bool,
-    stale: bool,
     contact_lost: Option<(u32, u32)>,
     round_trip: Option<Duration>,
 }
@@ -59,6 +79,8 @@ pub enum Kind {
     Connected,
     /// Signed in, but the list is not proved exact.
     Checking,
+    /// Signed in, but the list was found wrong and is being mended.
+    Repairing,
     /// Heartbeats stay unanswered.
     ContactLost,
     /// This computer's own network is down.
@@ -89,8 +111,10 @@ pub enum Kind {
     OtherVersion,
     /// The same device signed in elsewhere.
     Replaced,
-    /// The name is signed in from another device.
+    /// The name is somebody else's.
     NameInUse,
+    /// The user is signed in from as many devices as one may have.
+    TooManyDevices,
     /// The server refused the sign-in.
     SignInRefused,
     /// The session ended, by the server's or the user's wish.
@@ -134,12 +158,25 @@ pub struct Shown {
     pub action: Action,
     /// Seconds until the next try, at least 1 while waiting, else 0.
     pub retry_in: u32,
+    /// How long ago the list was last proved exact; `None` while it is, and if it never was.
+    pub proved_ago: Option<Age>,
     /// The last round trip of this session.
     pub round_trip: Option<Duration>,
     /// Unanswered heartbeats, and at how many the connection ends.
     pub contact_lost: Option<(u32, u32)>,
     /// What the server or the operating system said; may be empty.
     pub said: String,
+}
+
+/// An age in the unit in which people are told it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Age {
+    /// Whole seconds.
+    Seconds(u32),
+    /// Whole minutes.
+    Minutes(u32),
+    /// Whole hours.
+    Hours(u32),
 }
 
 impl Link {
@@ -159,15 +196,22 @@ impl Link {
             }
             Event::Network { up } => self.network_down = !up,
             Event::Closed { reason, retry_in } => self.close(reason, *retry_in, now),
-            Event::Joined(_) | Event::Updated(_) | Event::Left { .. } => {}
-            Event::Mirror(_) | Event::Refused { .. } => {}
-            Event::Snapshot
-            | Event::Stale
-            | Event::Fresh
-            | Event::RoundTrip(_)
-            | Event::ContactLost { .. }
-            | Event::ContactBack => self.feel(event),
+            Event::Snapshot { .. }
+            | Event::Repaired { .. }
+            | Event::Stale { .. }
+            | Event::Fresh { .. }
+            | Event::Diverged { .. } => self.judge(event),
+            Event::RoundTrip(_) | Event::ContactLost { .. } | Event::ContactBack => {
+                self.feel(event);
+            }
+            Event::Joined { .. } | Event::Updated { .. } | Event::Left { .. } => {}
+            Event::Mirror(_) | Event::Accepted(_) | Event::Chosen(_) | Event::Refused { .. } => {}
         }
+    }
+
+    /// Takes note of when the list was last proved exact, if it ever was.
+    pub fn note_proof(&mut self, proved_at: Option<Instant>) {
+        self.list.proved_at = proved_at;
     }
 
     /// Takes note that the connection is over for good.
@@ -189,10 +233,17 @@ impl Link {
         matches!(self.stage, Stage::SignedIn(_))
     }
 
-    /// Whether the picture changes with time alone.
+    /// After what time the picture changes by itself, if it does.
     #[must_use]
-    pub fn is_counting_down(&self) -> bool {
-        matches!(self.stage, Stage::Waiting { .. })
+    pub fn changes_in(&self, now: Instant) -> Option<Duration> {
+        // It stays at 1 until the try begins.
+        let left = self.until_retry(now).filter(|left| *left > SECOND);
+        let countdown = left.map(|left| match left.subsec_nanos() {
+            0 => SECOND,
+            nanos => Duration::from_nanos(nanos.into()),
+        });
+        let age = self.age(now).map(|age| Age::of(age).1);
+        countdown.into_iter().chain(age).min()
     }
 
     /// What to show at the time `now`.
@@ -207,7 +258,8 @@ impl Link {
             kind,
             phase: self.phase(),
             action: self.action(kind),
-            retry_in: self.retry_in(now),
+            retry_in: self.until_retry(now).map_or(0, |left| whole_seconds(left).max(1)),
+            proved_ago: self.age(now).map(|age| Age::of(age).0),
             round_trip: health.round_trip,
             contact_lost: health.contact_lost,
             said: self.ending.as_ref().map(|ending| ending.said.clone()).unwrap_or_default(),
@@ -217,15 +269,27 @@ impl Link {
     fn feel(&mut self, event: &Event) {
         let Stage::SignedIn(health) = &mut self.stage else { return };
         match event {
-            Event::Snapshot => (health.complete, health.stale) = (true, false),
-            Event::Stale => health.stale = true,
-            Event::Fresh => health.stale = false,
             Event::RoundTrip(time) => health.round_trip = Some(*time),
             Event::ContactLost { unanswered, of } => {
                 health.contact_lost = Some((*unanswered, *of));
             }
             Event::ContactBack => health.contact_lost = None,
             _ => {}
+        }
+    }
+
+    fn judge(&mut self, event: &Event) {
+        match event {
+            Event::Stale { .. } => self.list.stale = true,
+            Event::Diverged { .. } => self.list.wrong = true,
+            // A list that was stale stays so until the client says otherwise: it may be whole and yet not proved now.
+            Event::Snapshot { .. } | Event::Repaired { .. } => self.list.wrong = false,
+            Event::Fresh { .. } => (self.list.stale, self.list.wrong) = (false, false),
+            _ => {}
+        }
+        if let Stage::SignedIn(health) = &mut self.stage {
+            let is_whole = !matches!(event, Event::Stale { .. } | Event::Diverged { .. });
+            health.complete |= is_whole;
         }
     }
 
@@ -246,7 +310,8 @@ impl Link {
             Stage::Trying | Stage::Waiting { .. } => ended.unwrap_or(Kind::Connecting),
             Stage::SignedIn(Health { contact_lost: Some(_), .. }) => Kind::ContactLost,
             Stage::SignedIn(Health { complete: false, .. }) => Kind::Loading,
-            Stage::SignedIn(Health { stale: true, .. }) => Kind::Checking,
+            Stage::SignedIn(_) if self.list.wrong => Kind::Repairing,
+            Stage::SignedIn(_) if self.list.stale => Kind::Checking,
             Stage::SignedIn(_) => Kind::Connected,
         }
     }
@@ -269,17 +334,37 @@ impl Link {
         }
     }
 
-    fn retry_in(&self, now: Instant) -> u32 {
+    fn until_retry(&self, now: Instant) -> Option<Duration> {
         match self.stage {
-            Stage::Waiting { until } => whole_seconds(until.saturating_duration_since(now)).max(1),
-            _ => 0,
+            Stage::Waiting { until } => Some(until.saturating_duration_since(now)),
+            _ => None,
         }
+    }
+
+    fn age(&self, now: Instant) -> Option<Duration> {
+        let is_old = self.stage != Stage::SignedOut && !self.is_exact();
+        let proved_at = self.list.proved_at.filter(|_| is_old)?;
+        Some(now.saturating_duration_since(proved_at))
+    }
+}
+
+impl Age {
+    /// How an age is told, and after what time it is told differently.
+    fn of(age: Duration) -> (Self, Duration) {
+        let (told, unit): (fn(u32) -> Self, _) = match age {
+            _ if age < AGE_IN_MINUTES => (Self::Seconds, SECOND),
+            _ if age < AGE_IN_HOURS => (Self::Minutes, MINUTE),
+            _ => (Self::Hours, HOUR),
+        };
+        let units = age.as_secs() / unit.as_secs();
+        let spent = age - unit * u32::try_from(units).unwrap_or(u32::MAX);
+        (told(u32::try_from(units).unwrap_or(u32::MAX)), unit - spent)
     }
 }
 
 /// Seconds, rounded up: a countdown ends when it would show 0.
 fn whole_seconds(time: Duration) -> u32 {
-    u32::try_from(time.as_millis().div_ceil(1000)).unwrap_or(u32::MAX)
+    u32::try_from(time.as_nanos().div_ceil(SECOND.as_nanos())).unwrap_or(u32::MAX)
 }
 
 fn kind_of(reason: &Disconnect) -> Kind {
@@ -310,7 +395,8 @@ fn kind_of_goodbye(reason: CloseReason) -> Kind {
         CloseReason::UnsupportedVersion => Kind::OtherVersion,
         CloseReason::SignInTimeout => Kind::NoAnswer,
         CloseReason::ServerFull => Kind::ServerFull,
-        CloseReason::InternalError => Kind::ServerFailed,
+        CloseReason::TooManySessions => Kind::TooManyDevices,
+        CloseReason::InternalError | CloseReason::ServerCrash => Kind::ServerFailed,
     }
 }
 

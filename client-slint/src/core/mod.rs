@@ -3,5 +3,7 @@
 pub mod batch;
 pub mod link;
 pub mod look;
+pub mod minutes;
+pub mod own;
 pub mod people;
 pub mod sign_in;

@@ -34,8 +34,8 @@ struct Person {
 /// How many people show which status.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Of each status, in the order of [`Status::ALL`].
-    pub by_status: [usize; 3],
+    /// Available, away, busy, and whoever shows none of these.
+    pub by_status: [usize; 4],
 }
 
 /// A person as the network reports them.
@@ -166,7 +166,7 @@ impl People {
             News::Gone(id) => {
                 let slot = self.by_id.remove(&id)?;
                 let gone = self.slots[slot as usize].take()?;
-                self.count(gone.entry.presence.status, |n| n - 1);
+                self.count(gone.entry.shown.presence.status, |n| n - 1);
                 self.holes.push(slot);
                 None
             }
@@ -183,11 +183,11 @@ impl People {
         if slot == next {
             self.slots.push(None);
         }
-        self.count(entry.presence.status, |n| n + 1);
+        self.count(entry.shown.presence.status, |n| n + 1);
         let folded = entry.name.as_str().to_lowercase().into();
         let old = self.slots[slot as usize].replace(Person { entry, folded });
         if let Some(old) = old {
-            self.count(old.entry.presence.status, |n| n - 1);
+            self.count(old.entry.shown.presence.status, |n| n - 1);
         }
         slot
     }
@@ -262,7 +262,7 @@ fn person(slots: &[Option<Person>], slot: u32) -> &Person {
 }
 
 fn compare(a: &Person, b: &Person) -> Ordering {
-    let key = |p: &Person| (rank(p.entry.presence.status), p.entry.id);
+    let key = |p: &Person| (rank(p.entry.shown.presence.status), p.entry.id);
     let ((rank_a, id_a), (rank_b, id_b)) = (key(a), key(b));
     rank_a.cmp(&rank_b).then_with(|| a.folded.cmp(&b.folded)).then(id_a.cmp(&id_b))
 }
@@ -273,6 +273,8 @@ fn rank(status: Status) -> usize {
         Status::Available => 0,
         Status::Away => 1,
         Status::Busy => 2,
+        // Nobody in a room is shown so.
+        Status::Invisible | Status::Offline => 3,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use herenow_client::protocol::DisplayName;
 use herenow_client::protocol::name::InvalidName;
+use herenow_client::protocol::pairing::{self, InvalidCode};
 
 /// A server and a name that may be tried.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +28,12 @@ pub enum Problem {
     NameInvisible,
     /// The device's identity can be neither read nor written.
     NoDevice,
+    /// The pairing code has a character that no code has.
+    CodeChar(char),
+    /// The pairing code has this number of characters, which is not the right one.
+    CodeLength(usize),
+    /// The pairing code begins with a character with which none begins.
+    CodeStart,
 }
 
 impl Form {
@@ -42,6 +49,18 @@ impl Form {
         let name = DisplayName::typed(name).map_err(problem_of)?;
         Ok(Self { server: server.to_owned(), name })
     }
+}
+
+/// Checks a pairing code as it was typed.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check_code(code: &str) -> Result<(), Problem> {
+    pairing::key(code).map(drop).map_err(|invalid| match invalid {
+        InvalidCode::Char(c) => Problem::CodeChar(c),
+        InvalidCode::Length(length) => Problem::CodeLength(length),
+        InvalidCode::TooLarge => Problem::CodeStart,
+    })
 }
 
 fn problem_of(invalid: InvalidName) -> Problem {
@@ -85,5 +104,13 @@ mod tests {
         for (server, name, problem) in cases {
             assert_eq!(Form::check(server, name), Err(problem), "{server:?} {name:?}");
         }
+    }
+
+    #[test]
+    fn each_slip_in_a_code_is_told() {
+        assert_eq!(check_code(" 00041 06105 0r3gg 28a1c 60t3gf "), Ok(()));
+        assert_eq!(check_code("00041-06105-0R3GU-28A1C-60T3GF"), Err(Problem::CodeChar('U')));
+        assert_eq!(check_code("00041-06105-0R3GG-28A1C-60T3G"), Err(Problem::CodeLength(25)));
+        assert_eq!(check_code(&"Z".repeat(26)), Err(Problem::CodeStart));
     }
 }

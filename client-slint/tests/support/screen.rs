@@ -107,6 +107,19 @@ impl Screen {
         self.find(AccessibleRole::TextInput, label)
     }
 
+    /// What stands in a field, if it is on the screen.
+    pub fn shown_value(&self, label: &str) -> Option<String> {
+        let wanted = label.to_owned();
+        let query = ElementQuery::from_root(&self.window).match_descendants();
+        let field = query
+            .match_accessible_role(AccessibleRole::TextInput)
+            .match_predicate(move |element| {
+                element.accessible_label().is_some_and(|label| label == wanted.as_str())
+            })
+            .find_first()?;
+        field.accessible_value().map(String::from)
+    }
+
     #[track_caller]
     pub fn press(&self, label: &str) {
         self.find(AccessibleRole::Button, label).invoke_accessible_default_action();

@@ -3,7 +3,10 @@
 use std::sync::{Arc, Mutex};
 
 use herenow_protocol::message::Incoming;
-use herenow_protocol::{ClientMessage, DeviceId, DisplayName, Presence, ServerMessage};
+use herenow_protocol::{
+    Choice, ClientMessage, DeviceId, DisplayName, Query, RoomName, ServerMessage, Status,
+    StatusText, WatchTarget,
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::sync::mpsc;
 
@@ -72,6 +75,10 @@ fn welcome(heartbeat_ms: u64) -> ServerMessage {
         epoch: herenow_protocol::Epoch([0; 16]),
         frame_bytes_max: 4_096,
         server: String::new(),
+        token: None,
+        resumed: false,
+        resume_window_ms: 0,
+        views: Vec::new(),
     })
 }
 
@@ -216,9 +223,8 @@ async fn a_refusing_server_is_tried_again_with_growing_pauses() {
 async fn wishes_of_one_kind_do_not_pile_up() {
     let (client, mut connection, mut pipes) = piped(4_096);
     for n in 0..100_000 {
-        let text =
-            herenow_protocol::StatusText::new(&n.to_string()).expect("a number is a valid text");
-        client.set_presence(Presence { status: herenow_protocol::Status::Away, text });
+        let text = StatusText::new(&n.to_string()).expect("a number is a valid text");
+        client.choose(Choice::chosen(Status::Away, text));
     }
     let server = tokio::spawn(async move {
         let mut server = pipes.recv().await.expect("the client connects");
@@ -230,5 +236,106 @@ async fn wishes_of_one_kind_do_not_pile_up() {
         hello = server => hello.expect("the server read a message"),
     };
     let Some(ClientMessage::Hello(hello)) = hello else { panic!("not a Hello: {hello:?}") };
-    assert_eq!(hello.presence.text.as_str(), "99999", "the last one");
+    let text = hello.choice.text.map(|text| text.to_string());
+    assert_eq!(text.as_deref(), Some("99999"), "the last one");
+}
+
+fn room(name: &str) -> RoomName {
+    RoomName::new(name).expect("a test name is valid")
+}
+
+fn people(count: usize) -> WatchTarget {
+    let name = |n| DisplayName::new(&format!("n{n}")).expect("a test name is valid");
+    WatchTarget::People { names: (0..count).map(name).collect(), view: None }
+}
+
+#[test]
+fn views_are_numbered_as_they_are_asked_for() {
+    let mut options = options();
+    options.views.push(people(1));
+    let (client, _commands) = pair(&options);
+    let a = WatchTarget::Room(room("a"));
+    assert_eq!(client.watch(a.clone()), Ok(ViewKey(2)));
+    assert_eq!(client.watch(a.clone()), Ok(ViewKey(2)), "a room is watched once");
+    let lobby = WatchTarget::Room(RoomName::lobby());
+    assert_eq!(client.watch(lobby), Ok(ViewKey::FIRST));
+    client.unwatch(ViewKey(2));
+    assert_eq!(client.watch(a), Ok(ViewKey(3)), "no number is used again");
+    assert_eq!(client.watch(people(1)), Ok(ViewKey(4)));
+    assert_eq!(client.watch(people(1)), Ok(ViewKey(5)), "lists may be alike");
+}
+
+#[test]
+fn more_than_a_session_may_have_is_refused_at_once() {
+    use crate::TooMany;
+    let (client, _commands) = pair(&options());
+    for n in 1..32 {
+        client.watch(WatchTarget::Room(room(&n.to_string()))).expect("32 with the lobby");
+        client.join(room(&n.to_string())).expect("32 with the lobby");
+    }
+    assert_eq!(client.watch(WatchTarget::Room(room("x"))), Err(TooMany::RoomViews));
+    assert_eq!(client.join(room("x")), Err(TooMany::Rooms));
+    assert_eq!(client.join(RoomName::lobby()), Ok(()), "everyone is there");
+    assert_eq!(client.join(room("1")), Ok(()), "one is there already");
+    assert_eq!(client.watch(people(1_001)), Err(TooMany::People(1_001)));
+    for _ in 0..8 {
+        client.watch(people(1_000)).expect("eight lists");
+    }
+    assert_eq!(client.watch(people(1)), Err(TooMany::Lists));
+    client.leave(&room("1"));
+    client.unwatch(ViewKey(1));
+    assert_eq!(client.join(room("x")), Ok(()));
+    assert!(client.watch(WatchTarget::Room(room("x"))).is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_question_is_answered_through_the_connection() {
+    let (client, mut connection, mut pipes) = piped(4_096);
+    let server = tokio::spawn(async move {
+        let mut server = pipes.recv().await.expect("the client connects");
+        read(&mut server).await;
+        write(&mut server, welcome(60_000)).await;
+        while let Some(message) = read(&mut server).await {
+            if let ClientMessage::Query { request, .. } = message {
+                let (count, entries, next) = (3, Vec::new(), None);
+                write(&mut server, ServerMessage::People { request, count, entries, next }).await;
+            }
+        }
+    });
+    let answer = client.query(Query::Count(RoomName::lobby()));
+    let answer = tokio::select! {
+        answer = answer => answer,
+        _ = until(&mut connection, |_| false) => unreachable!("no event ends it"),
+    };
+    let expected = crate::Answer::People { count: 3, entries: Vec::new(), next: None };
+    assert_eq!(answer, Ok(expected));
+    drop(connection);
+    server.await.expect("the server read to the end");
+}
+
+#[tokio::test(start_paused = true)]
+async fn questions_beyond_the_bound_fail_at_once_and_the_others_with_the_connection() {
+    use crate::query::{QUERIES_MAX, QueryError};
+    let (client, mut connection) = connect_through(Refusal(Arc::default()), options(), 1);
+    let ask = || client.query(Query::Count(RoomName::lobby()));
+    let waiting: Vec<_> = (0..QUERIES_MAX).map(|_| ask()).collect();
+    assert_eq!(ask().await, Err(QueryError::TooMany));
+    until(&mut connection, |event| matches!(event, Event::Closed { .. })).await;
+    for answer in waiting {
+        let refused = QueryError::Disconnected(Disconnect::ConnectionRefused);
+        assert_eq!(answer.await, Err(refused));
+    }
+    let last = ask();
+    drop(connection);
+    assert_eq!(last.await, Err(QueryError::Over), "nobody is left to answer");
+    assert_eq!(ask().await, Err(QueryError::Over));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_asks_after_the_last_goodbye_is_told_so() {
+    let (client, mut connection, _pipes) = piped(4_096);
+    client.goodbye();
+    while connection.next().await.is_some() {}
+    let answer = client.query(Query::Count(RoomName::lobby())).await;
+    assert_eq!(answer, Err(crate::QueryError::Over));
 }

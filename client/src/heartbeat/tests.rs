@@ -64,6 +64,8 @@ fn beats_come_on_their_own_clock_whatever_is_heard() {
     }
     let expected: Vec<_> = [0.5, 2.5, 4.5, 6.5, 8.5].map(secs).into_iter().zip(1..).collect();
     let beat = |(at, n)| (at, Pulse::Beat { n });
+    // Whatever is heard, it is no ack.
+    assert_eq!(beats.remove(2), (secs(2.5), Pulse::ProofOverdue));
     assert_eq!(beats, expected.into_iter().map(beat).collect::<Vec<_>>());
 }
 
@@ -75,6 +77,7 @@ fn silence_is_told_at_two_and_ends_at_the_limit() {
         (1.0, Pulse::Beat { n: 1 }),
         (3.0, Pulse::Beat { n: 2 }),
         (3.0, Pulse::ContactLost { unanswered: 2 }),
+        (3.0, Pulse::ProofOverdue),
         (5.0, Pulse::Beat { n: 3 }),
         (5.0, Pulse::ContactLost { unanswered: 3 }),
         (7.0, Pulse::Beat { n: 4 }),
@@ -140,7 +143,7 @@ fn a_timer_that_is_a_little_late_is_no_excuse() {
 fn missed_beats_are_not_made_up_for() {
     let mut bench = Bench::new(secs(1.0));
     bench.now.set(secs(100.0));
-    assert_eq!(bench.poll(), [Pulse::Beat { n: 1 }]);
+    assert_eq!(bench.poll(), [Pulse::Beat { n: 1 }, Pulse::ProofOverdue]);
     assert_eq!(bench.poll(), []);
     assert_eq!(bench.heartbeat.deadline(), bench.start + secs(102.0));
 }
@@ -153,6 +156,71 @@ fn the_round_trip_belongs_to_its_beat() {
     assert_eq!(bench.heartbeat.answered(2, bench.now()), Some(secs(0.25)));
     assert_eq!(bench.heartbeat.answered(2, bench.now()), None, "answered already");
     assert_eq!(bench.heartbeat.answered(77, bench.now()), None, "never sent");
+}
+
+#[test]
+fn proof_is_overdue_after_two_beats_without_an_ack_whatever_else_is_heard() {
+    let mut bench = Bench::new(secs(1.0));
+    let mut overdue = Vec::new();
+    for step in 1..=60 {
+        let log = bench.run(secs(f64::from(step) / 5.0));
+        overdue.extend(log.into_iter().filter(|(_, pulse)| *pulse == Pulse::ProofOverdue));
+        bench.hear();
+        if step == 26 {
+            bench.heartbeat.answered(3, bench.now());
+        }
+    }
+    let expected = [3.0, 9.0].map(|at| (secs(at), Pulse::ProofOverdue));
+    assert_eq!(overdue, expected, "once for each time that acks are missing");
+}
+
+#[test]
+fn acks_that_come_in_time_keep_the_proof() {
+    let mut bench = Bench::new(secs(1.0));
+    for n in 1..20_u32 {
+        let log = bench.run(secs(2.0 * f64::from(n)));
+        assert!(!log.iter().any(|(_, pulse)| *pulse == Pulse::ProofOverdue), "{log:?}");
+        bench.hear();
+        bench.heartbeat.answered(u64::from(n), bench.now());
+        assert!(!bench.heartbeat.is_proof_overdue());
+    }
+}
+
+#[test]
+fn an_ack_of_an_old_beat_proves_only_what_was_then() {
+    let mut bench = Bench::new(secs(1.0));
+    bench.run(secs(6.0));
+    bench.heartbeat.answered(1, bench.now());
+    assert!(bench.heartbeat.is_proof_overdue(), "beats 2 and 3 are open");
+    bench.heartbeat.answered(2, bench.now());
+    assert!(!bench.heartbeat.is_proof_overdue());
+    bench.heartbeat.answered(99, bench.now());
+    assert!(!bench.heartbeat.is_proof_overdue(), "a number that was never sent does no harm");
+}
+
+#[test]
+fn the_last_round_trip_is_remembered_in_microseconds() {
+    let mut bench = Bench::new(secs(1.0));
+    assert_eq!(bench.heartbeat.round_trip_us(), 0);
+    bench.run(secs(1.25));
+    bench.heartbeat.answered(1, bench.now());
+    assert_eq!(bench.heartbeat.round_trip_us(), 250_000);
+    bench.heartbeat.answered(1, bench.now());
+    assert_eq!(bench.heartbeat.round_trip_us(), 250_000, "no news");
+    bench.run(secs(3.0));
+    bench.heartbeat.answered(2, bench.now());
+    assert_eq!(bench.heartbeat.round_trip_us(), 1, "0 would say that none was measured");
+}
+
+#[test]
+fn after_a_stall_the_first_beat_makes_the_proof_overdue() {
+    let mut bench = Bench::new(secs(1.0));
+    bench.run(secs(1.0));
+    bench.heartbeat.answered(1, bench.now());
+    bench.now.set(secs(100.0));
+    assert_eq!(bench.poll(), [Pulse::Beat { n: 2 }, Pulse::ProofOverdue]);
+    bench.heartbeat.answered(2, bench.now());
+    assert!(!bench.heartbeat.is_proof_overdue());
 }
 
 #[test]

@@ -21,8 +21,13 @@ impl Bench {
 
     fn fail(&mut self, invitation: Invitation) -> Duration {
         let reason = Disconnect::ConnectionRefused;
-        let retry = self.policy.ended(&reason, invitation, self.now, &mut self.rng);
+        let retry = self.ended(&reason, invitation);
         retry.expect("a refused connection is tried again").at - self.now
+    }
+
+    /// An end with nothing to go on with.
+    fn ended(&mut self, reason: &Disconnect, invitation: Invitation) -> Option<Retry> {
+        self.policy.ended(reason, invitation, JITTER_MAX, self.now, &mut self.rng)
     }
 }
 
@@ -71,9 +76,44 @@ fn the_time_that_the_server_gave_is_kept_and_jittered() {
     let asked = Duration::from_secs(7);
     let waits: Vec<Duration> =
         (0..50).map(|seed| Bench::seeded(seed).fail(Invitation::ComeBackAfter(asked))).collect();
-    let jitter = Duration::from_secs(1);
+    let jitter = Duration::from_millis(250);
     assert!(waits.iter().all(|&wait| wait >= asked && wait <= asked + jitter), "{waits:?}");
+    let longest = waits.iter().max().expect("fifty seeds");
+    assert!(*longest > asked + jitter / 2, "the whole range is used: {longest:?}");
     assert!(waits.windows(2).any(|pair| pair[0] != pair[1]), "not all at once");
+}
+
+#[test]
+fn who_was_given_a_time_keeps_to_it_however_often_he_failed() {
+    let mut bench = Bench::seeded(4);
+    for _ in 0..10 {
+        bench.fail(Invitation::Unsaid);
+    }
+    let asked = Duration::from_secs(7);
+    let wait = bench.fail(Invitation::ComeBackAfter(asked));
+    assert!(wait >= asked && wait <= asked + SLOT_JITTER_MAX, "{wait:?}");
+}
+
+#[test]
+fn the_range_can_be_bounded_but_never_below_half_a_second() {
+    for (range_max, longest) in [(4_000, 4_000), (700, 700), (0, 500)] {
+        let mut bench = Bench::seeded(6);
+        let reason = Disconnect::ConnectionRefused;
+        for _ in 0..50 {
+            let range_max = Duration::from_millis(range_max);
+            let (now, rng) = (bench.now, &mut bench.rng);
+            let retry = bench.policy.ended(&reason, Invitation::Unsaid, range_max, now, rng);
+            let wait = retry.expect("it is tried again").at - now;
+            assert!(wait >= RETRY_MIN && wait <= Duration::from_millis(longest), "{wait:?}");
+        }
+    }
+}
+
+#[test]
+fn the_bound_of_a_resumable_session_is_a_part_of_the_silence() {
+    let range = |silence_ms| resume_range(Duration::from_millis(silence_ms)).as_millis();
+    assert_eq!([range(10_000), range(5_000)], [4_000, 2_000]);
+    assert_eq!([range(500), range(3_600_000)], [500, 4_000], "within sensible bounds");
 }
 
 #[test]
@@ -112,15 +152,15 @@ fn nobody_comes_back_where_he_is_not_wanted() {
         Disconnect::Left,
     ];
     for reason in finals {
-        let retry = bench.policy.ended(&reason, AGAIN, bench.now, &mut bench.rng);
+        let retry = bench.ended(&reason, AGAIN);
         assert_eq!(retry, None, "{reason:?}, even if the server says that it may");
     }
     let reason = goodbye(R::ServerShutdown);
-    let stay_away = bench.policy.ended(&reason, Invitation::StayAway, bench.now, &mut bench.rng);
+    let stay_away = bench.ended(&reason, Invitation::StayAway);
     assert_eq!(stay_away, None);
-    assert!(bench.policy.ended(&reason, AGAIN, bench.now, &mut bench.rng).is_some());
+    assert!(bench.ended(&reason, AGAIN).is_some());
     let mut never = Reconnect::new(false);
-    assert_eq!(never.ended(&reason, AGAIN, bench.now, &mut bench.rng), None);
+    assert_eq!(never.ended(&reason, AGAIN, JITTER_MAX, bench.now, &mut bench.rng), None);
 }
 
 #[test]
@@ -131,7 +171,7 @@ fn a_link_that_comes_back_is_used_soon_but_not_before_the_server_wants() {
         bench.fail(Invitation::Unsaid);
     }
     for _ in 0..50 {
-        let retry = bench.policy.ended(&reason, Invitation::Unsaid, bench.now, &mut bench.rng);
+        let retry = bench.ended(&reason, Invitation::Unsaid);
         let mut retry = retry.expect("it is tried again");
         let before = retry.at;
         retry.link_up(bench.now, &mut bench.rng);
@@ -139,7 +179,7 @@ fn a_link_that_comes_back_is_used_soon_but_not_before_the_server_wants() {
         assert!(retry.at >= bench.now + RETRY_MIN);
     }
     let asked = Invitation::ComeBackAfter(Duration::from_secs(9));
-    let retry = bench.policy.ended(&reason, asked, bench.now, &mut bench.rng);
+    let retry = bench.ended(&reason, asked);
     let mut retry = retry.expect("it is tried again");
     retry.link_up(bench.now, &mut bench.rng);
     assert!(retry.at >= bench.now + Duration::from_secs(9));
@@ -150,7 +190,7 @@ fn an_impatient_user_waits_for_half_a_second_at_most() {
     let mut bench = Bench::seeded(5);
     let asked = Invitation::ComeBackAfter(Duration::from_secs(9));
     let reason = goodbye(CloseReason::ServerShutdown);
-    let retry = bench.policy.ended(&reason, asked, bench.now, &mut bench.rng);
+    let retry = bench.ended(&reason, asked);
     let mut retry = retry.expect("it is tried again");
     retry.hurry(bench.now);
     assert_eq!(retry.at, bench.now + RETRY_MIN);

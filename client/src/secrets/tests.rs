@@ -7,7 +7,7 @@ struct Scratch(PathBuf);
 
 impl Scratch {
     fn new() -> Self {
-        let name = format!("herenow-device-{:016x}", rand::random::<u64>());
+        let name = format!("herenow-secrets-{:016x}", rand::random::<u64>());
         Self(std::env::temp_dir().join(name))
     }
 }
@@ -28,11 +28,7 @@ fn the_id_is_made_once_and_is_private() {
     let mode =
         fs::metadata(folder.join("device-id")).expect("the file is there").permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
-    assert_eq!(
-        fs::read_dir(&folder).expect("the folder is there").count(),
-        1,
-        "no draft stays"
-    );
+    assert_eq!(fs::read_dir(&folder).expect("the folder is there").count(), 1, "no draft stays");
 }
 
 #[test]
@@ -57,6 +53,77 @@ fn a_file_with_something_else_is_reported_not_overwritten() {
     assert_eq!(error.kind(), io::ErrorKind::InvalidData);
     assert!(error.to_string().contains("device-id"), "{error}");
     assert_eq!(fs::read_to_string(file).expect("the file is there"), "not an id!\n");
+}
+
+fn mode(file: &Path) -> u32 {
+    fs::metadata(file).expect("the file is there").permissions().mode() & 0o777
+}
+
+#[test]
+fn the_user_key_is_made_once_and_kept_as_its_pairing_code() {
+    let scratch = Scratch::new();
+    let key = user_key_in(&scratch.0).expect("the folder can be made");
+    assert_eq!(user_key_in(&scratch.0).expect("the file is there"), key);
+    let file = scratch.0.join("user-key");
+    let text = fs::read_to_string(&file).expect("the file is there");
+    assert_eq!(text, format!("{}\n", pairing::code(key)));
+    assert_eq!(mode(&file), 0o600);
+}
+
+#[test]
+fn a_pairing_code_replaces_the_key_and_a_wrong_one_does_not() {
+    let scratch = Scratch::new();
+    let old = user_key_in(&scratch.0).expect("the folder can be made");
+    let error = set_user_key_in(&scratch.0, "12345").expect_err("too short");
+    assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+    assert!(error.to_string().contains("26 characters"), "{error}");
+    assert_eq!(user_key_in(&scratch.0).expect("the file is there"), old);
+
+    let new = UserKey([7; 16]);
+    let code = pairing::code(new).to_lowercase();
+    assert_eq!(set_user_key_in(&scratch.0, &code).expect("that is a code"), new);
+    assert_eq!(user_key_in(&scratch.0).expect("the file is there"), new);
+    assert_eq!(mode(&scratch.0.join("user-key")), 0o600);
+    assert_eq!(fs::read_dir(&scratch.0).expect("the folder is there").count(), 1, "no draft stays");
+}
+
+#[test]
+fn an_account_can_be_paired_before_it_had_a_key() {
+    let scratch = Scratch::new();
+    let key = UserKey([9; 16]);
+    set_user_key_in(&scratch.0.join("a/b"), &pairing::code(key)).expect("the folder can be made");
+    assert_eq!(user_key_in(&scratch.0.join("a/b")).expect("the file is there"), key);
+}
+
+#[test]
+fn the_operator_s_key_is_made_by_those_who_need_one_only() {
+    let scratch = Scratch::new();
+    assert_eq!(known_operator_key_in(&scratch.0).expect("nothing is there"), None);
+    assert!(!scratch.0.exists(), "and nothing was made");
+    let key = operator_key_in(&scratch.0).expect("the folder can be made");
+    assert_eq!(operator_key_in(&scratch.0).expect("the file is there"), key);
+    assert_eq!(known_operator_key_in(&scratch.0).expect("the file is there"), Some(key));
+    assert_eq!(mode(&scratch.0.join("operator-key")), 0o600);
+}
+
+#[test]
+fn a_key_file_with_something_else_names_itself_and_the_remedy() {
+    let scratch = Scratch::new();
+    fs::create_dir_all(&scratch.0).expect("the folder can be made");
+    for text in ["", "+0000000000000000000000000000001", "00000000000000000000000000000g00", "12"] {
+        fs::write(scratch.0.join("operator-key"), text).expect("the file can be written");
+        for error in [
+            operator_key_in(&scratch.0).map(Some).expect_err(text),
+            known_operator_key_in(&scratch.0).expect_err(text),
+        ] {
+            assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+            let words = error.to_string();
+            assert!(words.contains("operator-key") && words.contains("remove"), "{words}");
+        }
+    }
+    fs::write(scratch.0.join("user-key"), "not a code").expect("the file can be written");
+    let words = user_key_in(&scratch.0).expect_err("that is no code").to_string();
+    assert!(words.contains("user-key") && words.contains("remove"), "{words}");
 }
 
 #[test]

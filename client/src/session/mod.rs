@@ -4,6 +4,8 @@
 //! comes from the seed. The shell (or a simulation) performs the effects in order, and calls
 //! [`Session::poll`] when [`Session::next_deadline`] has come.
 
+mod answers;
+mod ending;
 mod own_status;
 mod queries;
 mod repair;
@@ -18,22 +20,20 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use herenow_protocol::limits::CLIENT_FRAME_BYTES_MAX;
-use herenow_protocol::{
-    Choice, ClientMessage, DecodeError, Hello, Query, RoomName, ServerMessage, ViewId,
-};
+use herenow_protocol::{Choice, ClientMessage, DecodeError, Hello, Query, RoomName, ServerMessage};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
 use crate::heartbeat::Heartbeat;
 use crate::options::WantedViews;
 use crate::query::{Answer, QueryError, QueryId};
-use crate::reconnect::{Invitation, JITTER_MAX, Reconnect, Retry};
+use crate::reconnect::{Invitation, Reconnect, Retry};
 use crate::{Disconnect, Event, Options, View, ViewKey};
 use own_status::OwnStatus;
 pub(crate) use own_status::amend;
 use queries::Queries;
 use requests::Requests;
-use resume::{Ticket, ends_session, shorten};
+use resume::{Ticket, shorten};
 use rooms::Rooms;
 use views::Views;
 
@@ -92,19 +92,10 @@ pub struct Session {
     requests: Requests,
     /// Goes on with the last session.
     ticket: Option<Ticket>,
-    /// What the last `Hello` said.
-    said: Said,
+    /// The text did not fit the last `Hello`.
+    text_left_out: bool,
     /// Bytes of a frame that the server accepts.
     frame_max: usize,
-}
-
-/// What a `Hello` said besides what they all say.
-#[derive(Debug, Default)]
-struct Said {
-    /// The views to be continued.
-    views: Vec<(ViewId, u64)>,
-    /// The text did not fit.
-    text_left_out: bool,
 }
 
 #[derive(Debug)]
@@ -134,7 +125,7 @@ impl Session {
             status: OwnStatus::new(options.choice.clone(), options.observe, now),
             requests: Requests::default(),
             ticket: None,
-            said: Said::default(),
+            text_left_out: false,
             frame_max: CLIENT_FRAME_BYTES_MAX,
         }
     }
@@ -271,9 +262,7 @@ impl Session {
             resume: self.ticket.as_ref().map(|ticket| ticket.resume(views)),
             ..self.hello.clone()
         };
-        let text_left_out = shorten(&mut hello);
-        let views = hello.resume.as_ref().map(|resume| resume.views.clone()).unwrap_or_default();
-        self.said = Said { views, text_left_out };
+        self.text_left_out = shorten(&mut hello);
         hello
     }
 
@@ -288,61 +277,6 @@ impl Session {
         if let Phase::Waiting(retry) = &mut self.phase {
             retry.hurry(now);
             self.poll(now, effects);
-        }
-    }
-
-    fn leave(&mut self, now: Instant, effects: &mut Vec<Effect>) {
-        if self.is_over() {
-            return;
-        }
-        if self.is_signed_in() {
-            let reason = herenow_protocol::CloseReason::Goodbye;
-            effects.push(Effect::Send(ClientMessage::Goodbye { reason }));
-        }
-        self.give_up(Disconnect::Left, now, effects);
-    }
-
-    /// Ends the connection from this side.
-    fn give_up(&mut self, reason: Disconnect, now: Instant, effects: &mut Vec<Effect>) {
-        if self.has_connection() {
-            effects.push(Effect::Disconnect);
-        }
-        self.end(reason, Invitation::Unsaid, now, effects);
-    }
-
-    fn end(
-        &mut self,
-        reason: Disconnect,
-        invitation: Invitation,
-        now: Instant,
-        effects: &mut Vec<Effect>,
-    ) {
-        let reason = self.blame_own_network(reason);
-        if ends_session(&reason) {
-            self.ticket = None;
-        }
-        let range_max = self.ticket.as_mut().map_or(JITTER_MAX, |ticket| ticket.lost(now));
-        let retry = self.reconnect.ended(&reason, invitation, range_max, now, &mut self.rng);
-        self.requests.lost();
-        self.views.lost(now, effects);
-        self.rooms.lost();
-        self.status.lost();
-        self.queries.lost(&reason, effects);
-        self.phase = retry.map_or(Phase::Over, Phase::Waiting);
-        let retry_in = retry.map(|retry| retry.at - now);
-        effects.push(Effect::Emit(Event::Closed { reason, retry_in }));
-    }
-
-    /// With the network of this computer down, a server that cannot be reached is not to blame.
-    fn blame_own_network(&self, reason: Disconnect) -> Disconnect {
-        use Disconnect as D;
-        match reason {
-            D::ServerSilent { .. } | D::ConnectionReset | D::Unreachable(_) | D::SignInTimeout
-                if !self.network_up =>
-            {
-                D::NetworkDown
-            }
-            reason => reason,
         }
     }
 }

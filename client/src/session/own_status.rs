@@ -85,7 +85,12 @@ impl OwnStatus {
     }
 
     /// Sends what waits, if nothing is in flight.
-    pub(super) fn send(&mut self, now: Instant, requests: &mut Requests, effects: &mut Vec<Effect>) {
+    pub(super) fn send(
+        &mut self,
+        now: Instant,
+        requests: &mut Requests,
+        effects: &mut Vec<Effect>,
+    ) {
         if self.asked.is_some() {
             return;
         }

@@ -3,15 +3,12 @@
 use std::time::{Duration, Instant};
 
 use herenow_protocol::limits::{CLIENT_FRAME_BYTES_MAX, VERSION};
-use herenow_protocol::{
-    ClientMessage, CloseReason, DecodeError, ErrorCode, ServerMessage, ViewId, Welcome,
-};
+use herenow_protocol::{ClientMessage, CloseReason, DecodeError, ServerMessage, ViewId, Welcome};
 use rand::RngExt;
 
-use super::requests::Asked;
 use super::{Effect, Phase, Session, Ticket};
 use crate::heartbeat::{Heartbeat, Pulse};
-use crate::query::{Answer, QueryError};
+use crate::query::Answer;
 use crate::reconnect::Invitation;
 use crate::{Disconnect, Event};
 
@@ -58,17 +55,13 @@ impl Session {
     /// Goes on where the last session ended, as far as the server does; the rest is asked for anew.
     fn take_up(&mut self, welcome: &Welcome, interval: Duration, now: Instant) {
         let resumed = welcome.resumed && self.ticket.is_some();
-        let same_epoch =
-            self.ticket.as_ref().is_some_and(|ticket| ticket.epoch() == welcome.epoch);
-        let said = std::mem::take(&mut self.said);
-        let goes_on = |id: ViewId| {
-            let was_named = said.views.iter().any(|(view, _)| *view == id);
-            resumed && same_epoch && was_named && welcome.views.contains(&id)
-        };
+        let same_epoch = self.ticket.as_ref().is_some_and(|ticket| ticket.epoch() == welcome.epoch);
+        // A copy that the server takes for newer or older than it is will not prove itself, and is mended then.
+        let goes_on = |id: ViewId| resumed && same_epoch && welcome.views.contains(&id);
         self.ticket = Ticket::of(welcome);
         self.views.start(welcome.epoch, interval, goes_on, now);
         self.rooms.start(resumed);
-        self.status.signed_in(resumed, said.text_left_out, now);
+        self.status.signed_in(resumed, self.text_left_out, now);
     }
 
     pub(super) fn while_signed_in(
@@ -177,60 +170,6 @@ impl Session {
         let Phase::SignedIn(heartbeat) = &mut self.phase else { return };
         let took = heartbeat.answered(n, now);
         effects.extend(took.map(|took| Effect::Emit(Event::RoundTrip(took))));
-    }
-
-    fn carried_out(
-        &mut self,
-        request: u32,
-        view: Option<ViewId>,
-        now: Instant,
-        effects: &mut Vec<Effect>,
-    ) {
-        match self.requests.answered(request) {
-            Some(Asked::Watch(key, room)) => {
-                self.views.watching(key, room.as_ref(), view, now, effects);
-            }
-            Some(Asked::Status) => self.status.accepted(effects),
-            Some(Asked::Join(room)) => self.rooms.joined(&room),
-            Some(Asked::Leave(room)) => self.rooms.left(&room),
-            Some(Asked::Query(id)) => {
-                self.queries.answered(id, Err(QueryError::Misunderstood), effects);
-            }
-            Some(Asked::Unwatch | Asked::Repair(_)) | None => {}
-        }
-    }
-
-    fn refused(
-        &mut self,
-        request: u32,
-        code: ErrorCode,
-        text: String,
-        now: Instant,
-        effects: &mut Vec<Effect>,
-    ) {
-        match self.requests.answered(request) {
-            Some(Asked::Query(id)) => {
-                let refusal = QueryError::Refused { code, text };
-                return self.queries.answered(id, Err(refusal), effects);
-            }
-            // The program asked for neither, and need not know: a view that is not mended is watched anew.
-            Some(Asked::Repair(key)) => {
-                return self.views.by_key(key).into_iter().for_each(|view| view.repair_refused(now));
-            }
-            Some(Asked::Unwatch) => return,
-            Some(Asked::Watch(key, _)) => self.views.refused(key),
-            Some(Asked::Status) => self.status.refused(),
-            Some(Asked::Join(room) | Asked::Leave(room)) => self.rooms.refused(&room),
-            None => {}
-        }
-        effects.push(Effect::Emit(Event::Refused { code, text }));
-    }
-
-    /// An answer to a question. To anything else it is none.
-    fn told(&mut self, request: u32, answer: Answer, effects: &mut Vec<Effect>) {
-        if let Some(Asked::Query(id)) = self.requests.answered(request) {
-            self.queries.answered(id, Ok(answer), effects);
-        }
     }
 
     fn dismissed(

@@ -1,12 +1,15 @@
 //! The view against a naive roster that recomputes everything, and against planted errors.
 
+mod faults;
+
 use std::collections::BTreeMap;
 
-use herenow_protocol::{DisplayName, Status, StatusText};
+use herenow_protocol::{DisplayName, Presence, Shown, Status, StatusText};
 use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::*;
+use crate::clock::now as some_instant;
 
 const EPOCH: Epoch = Epoch([9; 16]);
 const NAMES: [&str; 6] = ["ada", "bob", "eve", "Žofie", "李小龍", "O'Neil"];
@@ -35,10 +38,9 @@ impl Roster {
     fn change(&mut self, change: Change) {
         match &change {
             Change::Joined(entry) => drop(self.entries.insert(entry.id.0, entry.clone())),
-            Change::Updated { id, presence, since_ms } => {
+            Change::Updated { id, shown } => {
                 let Some(entry) = self.entries.get_mut(&id.0) else { return };
-                entry.presence = presence.clone();
-                entry.since_ms = *since_ms;
+                entry.shown = shown.clone();
             }
             Change::Left { id, .. } => {
                 if self.entries.remove(&id.0).is_none() {
@@ -66,22 +68,23 @@ impl Roster {
 
 fn entry(id: u32, name: &str, text: &str, since_ms: u64) -> Entry {
     let name = DisplayName::new(name).expect("a test name is valid");
-    Entry { id: UserId(id), name, presence: presence(text), since_ms }
+    Entry { id: UserId(id), name, shown: shown(text, since_ms) }
 }
 
-fn presence(text: &str) -> Presence {
-    Presence { status: Status::Busy, text: StatusText::new(text).expect("a test text is valid") }
+fn shown(text: &str, since_ms: u64) -> Shown {
+    let text = StatusText::new(text).expect("a test text is valid");
+    Shown { presence: Presence::chosen(Status::Busy, text), since_ms, ..Shown::default() }
 }
 
 /// Takes a whole snapshot of `roster` in pages of `width` ids.
-fn snapshot(view: &mut View, roster: &mut Roster, width: u32) -> Result<(), Mismatch> {
+fn snapshot(view: &mut View, roster: &mut Roster, width: u32) -> Result<Proved, Mismatch> {
     view.begin_snapshot();
     roster.page_from = Some(0);
     while let Some(first) = roster.page_from {
         let (first, last, entries) = roster.page(first, width);
         view.page(first, last, entries);
     }
-    view.end_snapshot(&roster.proof())
+    view.end_snapshot(&roster.proof(), some_instant())
 }
 
 fn copied(view: &View) -> Vec<Entry> {
@@ -118,7 +121,7 @@ fn a_snapshot_is_shown_whole_or_not_at_all() {
     view.page(UserId(0), UserId(u32::MAX), held(&roster));
     assert!(!view.is_complete());
     assert_eq!(view.len(), 2, "the old list is shown until the new one is whole");
-    view.end_snapshot(&roster.proof()).expect("an honest snapshot proves itself");
+    view.end_snapshot(&roster.proof(), some_instant()).expect("an honest snapshot proves itself");
     assert_eq!(copied(&view), held(&roster));
 }
 
@@ -128,13 +131,13 @@ fn an_update_of_somebody_unknown_between_pages_is_ignored() {
     view.begin_snapshot();
     let (id, mut events) = (UserId(99), Vec::new());
     let changes = vec![
-        Change::Updated { id, presence: presence("x"), since_ms: 1 },
+        Change::Updated { id, shown: shown("x", 1) },
         Change::Left { id, cause: CloseReason::Goodbye },
     ];
-    let told = view.delta(0, &roster.proof(), changes, &mut events);
+    let told = view.delta(0, &roster.proof(), changes, some_instant(), &mut events);
     assert_eq!((told, events), (Ok(Proved::NotYet), Vec::new()));
     view.page(UserId(0), UserId(u32::MAX), held(&roster));
-    assert_eq!(view.end_snapshot(&roster.proof()), Ok(()));
+    assert_eq!(view.end_snapshot(&roster.proof(), some_instant()), Ok(Proved::Replaced));
 }
 
 #[test]
@@ -144,9 +147,9 @@ fn a_place_taken_without_a_leave_is_still_told_as_leave_and_join() {
     roster.change(Change::Joined(eve.clone()));
     let (from, proof, changes) = roster.delta();
     let mut events = Vec::new();
-    assert_eq!(view.delta(from, &proof, changes, &mut events), Ok(Proved::Yes));
-    let ada = Event::Left { entry: entry(0, "ada", "", 7), cause: CloseReason::InternalError };
-    assert_eq!(events, [ada, Event::Joined(eve)]);
+    assert_eq!(view.delta(from, &proof, changes, some_instant(), &mut events), Ok(Proved::Exact));
+    let ada = Step::Left { entry: entry(0, "ada", "", 7), cause: CloseReason::InternalError };
+    assert_eq!(events, [ada, Step::Joined(eve)]);
 }
 
 #[test]
@@ -155,19 +158,20 @@ fn a_lost_delta_is_found_by_its_version() {
     let held = roster.version;
     roster.change(Change::Joined(entry(1, "bob", "", 8)));
     roster.delta();
-    roster.change(Change::Joined(entry(2, "eve", "", 9)));
+    let eve = entry(2, "eve", "", 9);
+    roster.change(Change::Joined(eve.clone()));
     let (from, proof, changes) = roster.delta();
-    let mut events = Vec::new();
-    let told = view.delta(from, &proof, changes, &mut events);
+    let mut steps = Vec::new();
+    let told = view.delta(from, &proof, changes, some_instant(), &mut steps);
     assert_eq!(told, Err(Mismatch::Version { held, told: from }));
-    assert!(!view.is_complete() && events.is_empty());
+    assert!(view.is_diverged() && !view.is_complete());
+    assert_eq!(steps, [Step::Joined(eve)], "what is known to be true is shown nevertheless");
 }
 
 #[test]
 fn what_an_ack_proves_is_compared_in_every_part() {
-    let (view, roster) = agreed(&["ada", "bob"]);
-    let honest = roster.proof();
-    drop(view);
+    let honest = agreed(&["ada", "bob"]).1.proof();
+    let now = some_instant();
     let lies = [
         ViewProof { version: honest.version + 1, ..honest },
         ViewProof { count: 3, ..honest },
@@ -175,11 +179,38 @@ fn what_an_ack_proves_is_compared_in_every_part() {
     ];
     for lie in lies {
         let (mut view, _) = agreed(&["ada", "bob"]);
-        assert_eq!(view.prove(&honest), Ok(Proved::Yes));
-        assert!(view.prove(&lie).is_err(), "{lie:?}");
-        assert!(!view.is_complete());
-        assert_eq!(view.prove(&honest), Ok(Proved::NotYet), "only a snapshot can restore it");
+        assert_eq!(view.prove(&honest, now), Ok(Proved::Exact));
+        assert!(view.prove(&lie, now).is_err(), "{lie:?}");
+        assert!(view.is_diverged() && !view.is_complete());
+        assert_eq!(view.version(), None, "nothing to be continued from");
+        assert_eq!(view.prove(&honest, now), Ok(Proved::Mended { entries: 0 }));
+        assert!(view.is_complete(), "entries that add up are exact, whatever was said before");
     }
+}
+
+#[test]
+fn the_time_of_the_last_proof_is_kept() {
+    let (mut view, roster) = agreed(&["ada"]);
+    let later = some_instant() + std::time::Duration::from_secs(5);
+    view.prove(&roster.proof(), later).expect("an honest ack fits");
+    assert_eq!(view.proved_at(), Some(later));
+    let lie = ViewProof { count: 9, ..roster.proof() };
+    view.prove(&lie, later + std::time::Duration::from_secs(1)).expect_err("nine are not one");
+    assert_eq!(view.proved_at(), Some(later), "a failure proves nothing");
+}
+
+#[test]
+fn a_complete_copy_outlives_its_connection_and_a_wrong_one_does_not() {
+    let (mut view, mut roster) = agreed(&["ada"]);
+    view.suspend();
+    assert_eq!(view.version(), Some(roster.version));
+    roster.change(Change::Joined(entry(1, "bob", "", 8)));
+    let (from, proof, changes) = roster.delta();
+    let told = view.delta(from, &proof, changes, some_instant(), &mut Vec::new());
+    assert_eq!(told, Ok(Proved::Exact), "it goes on from its version");
+    view.page(UserId(0), UserId(9), Vec::new());
+    view.suspend();
+    assert_eq!(view.version(), None, "a snapshot that broke off proves nothing");
 }
 
 #[test]
@@ -189,11 +220,14 @@ fn another_epoch_needs_another_snapshot() {
     assert!(!view.is_complete());
     assert_eq!(view.len(), 1, "the old list is shown until there is a new one");
     view.page(UserId(0), UserId(u32::MAX), held(&roster));
-    assert!(matches!(view.end_snapshot(&roster.proof()), Err(Mismatch::Digest { .. })));
+    assert!(matches!(
+        view.end_snapshot(&roster.proof(), some_instant()),
+        Err(Mismatch::Digest { .. })
+    ));
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Step {
+enum Act {
     Join(u32, &'static str, u64),
     Update(u32, &'static str, u64),
     Leave(u32),
@@ -203,17 +237,16 @@ enum Step {
     Ack,
 }
 
-fn steps() -> impl Strategy<Value = Vec<Step>> {
+fn steps() -> impl Strategy<Value = Vec<Act>> {
     let id = || 0..16_u32;
     let step = prop_oneof![
-        (id(), select(&NAMES[..]), 0..1_u64 << 53).prop_map(|(i, n, s)| Step::Join(i, n, s)),
-        (id(), select(vec!["", "tea", "昼"]), 0..99_u64)
-            .prop_map(|(i, t, s)| Step::Update(i, t, s)),
-        id().prop_map(Step::Leave),
-        Just(Step::Delta),
-        Just(Step::Snapshot),
-        (0..20_u32).prop_map(Step::Page),
-        Just(Step::Ack),
+        (id(), select(&NAMES[..]), 0..1_u64 << 53).prop_map(|(i, n, s)| Act::Join(i, n, s)),
+        (id(), select(vec!["", "tea", "昼"]), 0..99_u64).prop_map(|(i, t, s)| Act::Update(i, t, s)),
+        id().prop_map(Act::Leave),
+        Just(Act::Delta),
+        Just(Act::Snapshot),
+        (0..20_u32).prop_map(Act::Page),
+        Just(Act::Ack),
     ];
     proptest::collection::vec(step, 0..120)
 }
@@ -226,25 +259,23 @@ struct Rig {
 }
 
 impl Rig {
-    fn run(&mut self, step: Step) {
+    fn run(&mut self, step: Act) {
         match step {
-            Step::Join(id, name, since) => self.join(id, name, since),
-            Step::Update(id, text, since_ms) => self.roster.change(Change::Updated {
-                id: UserId(id),
-                presence: presence(text),
-                since_ms,
-            }),
-            Step::Leave(id) => {
+            Act::Join(id, name, since) => self.join(id, name, since),
+            Act::Update(id, text, since_ms) => {
+                self.roster.change(Change::Updated { id: UserId(id), shown: shown(text, since_ms) })
+            }
+            Act::Leave(id) => {
                 let (id, cause) = (UserId(id), CloseReason::HeartbeatTimeout);
                 self.roster.change(Change::Left { id, cause });
             }
-            Step::Delta => self.delta(),
-            Step::Snapshot => {
+            Act::Delta => self.delta(),
+            Act::Snapshot => {
                 self.view.begin_snapshot();
                 self.roster.page_from = Some(0);
             }
-            Step::Page(width) => self.page(width),
-            Step::Ack => self.ack(),
+            Act::Page(width) => self.page(width),
+            Act::Ack => self.ack(),
         }
     }
 
@@ -257,21 +288,19 @@ impl Rig {
 
     fn delta(&mut self) {
         let (from, proof, changes) = self.roster.delta();
-        let mut events = Vec::new();
-        self.view.delta(from, &proof, changes, &mut events).expect("an honest delta fits");
-        for event in events {
-            self.listen(event);
-        }
+        let mut steps = Vec::new();
+        let told = self.view.delta(from, &proof, changes, some_instant(), &mut steps);
+        told.expect("an honest delta fits");
+        steps.into_iter().for_each(|step| self.listen(step));
     }
 
-    fn listen(&mut self, event: Event) {
-        match event {
-            Event::Joined(entry) => assert_eq!(self.listener.insert(entry.id, entry), None),
-            Event::Updated(entry) => assert!(self.listener.insert(entry.id, entry).is_some()),
-            Event::Left { entry, .. } => {
+    fn listen(&mut self, step: Step) {
+        match step {
+            Step::Joined(entry) => assert_eq!(self.listener.insert(entry.id, entry), None),
+            Step::Updated(entry) => assert!(self.listener.insert(entry.id, entry).is_some()),
+            Step::Left { entry, .. } => {
                 assert_eq!(self.listener.remove(&entry.id), Some(entry), "as last seen");
             }
-            other => panic!("a view does not say {other:?}"),
         }
     }
 
@@ -281,14 +310,16 @@ impl Rig {
         self.view.page(first, last, entries);
         if self.roster.page_from.is_none() {
             self.delta();
-            self.view.end_snapshot(&self.roster.proof()).expect("an honest snapshot fits");
+            self.view
+                .end_snapshot(&self.roster.proof(), some_instant())
+                .expect("an honest snapshot fits");
             self.listener = self.view.entries().map(|entry| (entry.id, entry.clone())).collect();
         }
     }
 
     fn ack(&mut self) {
         self.delta();
-        self.view.prove(&self.roster.proof()).expect("an honest ack fits");
+        self.view.prove(&self.roster.proof(), some_instant()).expect("an honest ack fits");
     }
 
     fn check(&self) {
@@ -312,7 +343,7 @@ proptest! {
     }
 
     #[test]
-    fn one_wrong_character_is_found_and_repaired(
+    fn one_wrong_character_is_found_and_a_snapshot_sets_it_right(
         steps in steps(), victim in 0..16_u32, width in 0..20_u32,
     ) {
         let (view, roster) = agreed(&NAMES);
@@ -327,11 +358,11 @@ proptest! {
         roster.change(Change::Joined(entry(victim, "victim", "meant", 1)));
         let (from, proof, _) = roster.delta();
         let told = vec![Change::Joined(entry(victim, "victim", "told", 1))];
-        let found = view.delta(from, &proof, told, &mut Vec::new());
+        let found = view.delta(from, &proof, told, some_instant(), &mut Vec::new());
         prop_assert!(matches!(found, Err(Mismatch::Digest { .. })), "{found:?}");
         prop_assert!(!view.is_complete());
 
-        prop_assert_eq!(snapshot(&mut view, &mut roster, width), Ok(()));
+        prop_assert_eq!(snapshot(&mut view, &mut roster, width), Ok(Proved::Replaced));
         prop_assert_eq!(copied(&view), held(&roster));
     }
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use herenow_client::protocol::digest::EntryHasher;
 use herenow_client::protocol::message::Incoming;
 use herenow_client::protocol::{
-    ClientMessage, CloseReason, DeviceId, Digest, DisplayName, Entry, Epoch, Hello, Presence,
-    ServerMessage, SessionId, UserId, ViewId, ViewProof, Welcome,
+    ClientMessage, CloseReason, DeviceId, Digest, DisplayName, Entry, Epoch, Hello, ResumeToken,
+    ServerMessage, SessionId, Shown, UserId, ViewId, ViewProof, Welcome,
 };
 use herenow_client::{Client, Connection, Disconnect, Event, Options, connect};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -39,9 +39,14 @@ impl Script {
 
     /// Up to the `Welcome`.
     pub(crate) async fn accept_and_welcome(&mut self) -> Line {
+        self.accept_with(welcome()).await
+    }
+
+    /// Up to this `Welcome`.
+    pub(crate) async fn accept_with(&mut self, welcome: Welcome) -> Line {
         let mut line = self.accept().await;
         line.expect_hello().await;
-        line.send(&ServerMessage::Welcome(welcome())).await;
+        line.send(&ServerMessage::Welcome(welcome)).await;
         line
     }
 
@@ -89,10 +94,23 @@ impl Line {
         }
     }
 
+    /// Number and ranges of the next `Repair`. Beats before it get a sign of life from a newer protocol.
+    pub(crate) async fn expect_repair(&mut self) -> (u32, Vec<(UserId, UserId)>) {
+        loop {
+            match self.next().await {
+                Some(ClientMessage::Repair { request, view: VIEW, ranges }) => {
+                    return (request, ranges);
+                }
+                Some(ClientMessage::Heartbeat { .. }) => self.send_bytes(&[0, 2, 0x91, 0x50]).await,
+                other => panic!("not a Repair: {other:?}"),
+            }
+        }
+    }
+
     /// The number of the next heartbeat.
     pub(crate) async fn expect_beat(&mut self) -> u64 {
         match self.next().await {
-            Some(ClientMessage::Heartbeat { n }) => n,
+            Some(ClientMessage::Heartbeat { n, .. }) => n,
             other => panic!("not a Heartbeat: {other:?}"),
         }
     }
@@ -146,7 +164,7 @@ pub(crate) fn closed(reason: Disconnect) -> (Disconnect, Option<Duration>) {
 
 pub(crate) fn entry(id: u32, name: &str) -> Entry {
     let name = DisplayName::new(name).expect("a test name is valid");
-    Entry { id: UserId(id), name, presence: Presence::default(), since_ms: 1_000 }
+    Entry { id: UserId(id), name, shown: Shown { since_ms: 1_000, ..Shown::default() } }
 }
 
 pub(crate) fn page(first: u32, last: u32, entries: &[Entry]) -> ServerMessage {
@@ -168,7 +186,12 @@ pub(crate) fn goodbye(
     ServerMessage::Goodbye { reason, reconnect, come_back_after_ms, text: String::new() }
 }
 
-fn welcome() -> Welcome {
+/// A `Welcome` after which no beat comes for long, for scripts that a busy machine must not hurry.
+pub(crate) fn unhurried() -> Welcome {
+    Welcome { heartbeat_ms: 60_000, detection_bound_ms: 301_000, ..welcome() }
+}
+
+pub(crate) fn welcome() -> Welcome {
     Welcome {
         version: 1,
         session: SessionId(1),
@@ -178,5 +201,9 @@ fn welcome() -> Welcome {
         epoch: EPOCH,
         frame_bytes_max: 4_096,
         server: "script".to_owned(),
+        token: Some(ResumeToken([8; 16])),
+        resumed: false,
+        resume_window_ms: 60_000,
+        views: Vec::new(),
     }
 }

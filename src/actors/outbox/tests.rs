@@ -1,14 +1,18 @@
 //! The four obligations of the bounded writer.
 
+mod model;
+mod repair;
+
 use herenow_protocol::frame::split_body;
 use herenow_protocol::limits::FRAME_BYTES_MAX;
-use herenow_protocol::{DisplayName, Entry, Epoch, UserId};
+use herenow_protocol::{DisplayName, Epoch, Shown, Status, StatusText};
 
 use super::*;
 use crate::roster::Roster;
 
 const VIEW: ViewId = ViewId(1);
 const BYTES_MAX: usize = 32_768;
+const LOG_BYTES: usize = 16_384;
 
 #[expect(clippy::disallowed_methods, reason = "any instant will do")]
 fn now() -> Instant {
@@ -27,27 +31,65 @@ impl Reading {
     fn new() -> Self {
         let mut outbox = Outbox::new(BYTES_MAX);
         outbox.open(VIEW);
-        let roster = Roster::new(VIEW, Epoch([5; 16]));
+        let roster = Roster::new(VIEW, Epoch([5; 16]), LOG_BYTES);
         Self { roster, outbox, socket: Vec::new(), next_id: 0 }
     }
 
     fn join(&mut self, count: u32) {
         for _ in 0..count {
             let name = DisplayName::new(&format!("user {}", self.next_id)).expect("valid");
-            let (id, presence) = (UserId(self.next_id), Presence::default());
-            self.roster.join(Entry { id, name, presence, since_ms: 1_000 });
+            self.roster.join(name, Shown::default());
             self.next_id += 1;
         }
+        self.publish();
+    }
+
+    /// Somebody says something else.
+    fn update(&mut self, id: u32, text: &str) {
+        let text = StatusText::new(text).expect("valid");
+        let shown = Shown { presence: Presence::chosen(Status::Away, text), ..Shown::default() };
+        self.roster.update(UserId(id), &shown);
+        self.publish();
+    }
+
+    fn publish(&mut self) {
         for delta in self.roster.publish() {
             self.outbox.deliver(&delta);
         }
     }
 
-    fn serve_pages(&mut self) -> bool {
-        let Some((_, page)) = self.outbox.wants_pages() else { return false };
-        let batch = self.roster.pages(page, 8_000);
-        self.outbox.deliver_pages(batch);
+    /// Serves one wish, as the registry does.
+    fn serve(&mut self) -> bool {
+        let Some((VIEW, wish)) = self.outbox.next_wish() else { return false };
+        self.answer(wish);
         true
+    }
+
+    fn answer(&mut self, wish: Wish) {
+        let Self { roster, outbox, .. } = self;
+        match wish {
+            Wish::Pages(from) => outbox.deliver_pages(roster.pages(from, 8_000)),
+            Wish::Since(version) => match roster.missed(version, 8_000) {
+                Some(missed) => outbox.deliver_missed(missed),
+                None => outbox.deliver_pages(roster.pages(0, 8_000)),
+            },
+            Wish::Buckets(from) => outbox.deliver_buckets(roster.buckets(from)),
+            Wish::Ranges(ranges) => outbox.deliver_ranges(roster.ranges(ranges, 8_000)),
+        }
+    }
+
+    /// A list of so many whose reader has everything.
+    fn live(count: u32) -> Self {
+        let mut reading = Self::new();
+        reading.join(count);
+        reading.drain_all();
+        reading.said();
+        reading
+    }
+
+    /// What the socket took since the last call.
+    fn said(&mut self) -> Vec<ServerMessage> {
+        decode(&std::mem::take(&mut self.socket))
     }
 
     /// The socket takes up to `bytes`.
@@ -67,7 +109,7 @@ impl Reading {
     }
 
     fn drain_all(&mut self) {
-        while self.serve_pages() || !self.outbox.is_empty() {
+        while self.serve() || !self.outbox.is_empty() {
             self.drain(usize::MAX);
         }
     }
@@ -97,7 +139,7 @@ fn a_view_is_proved_once_its_snapshot_is_complete() {
     let mut reading = Reading::new();
     reading.join(1_000);
     assert_eq!(reading.acked(), None, "no page is here yet");
-    assert!(reading.serve_pages());
+    assert!(reading.serve());
     assert_eq!(reading.acked(), None, "more pages follow");
     reading.drain_all();
     assert_eq!(reading.acked(), Some(reading.roster.proof()));
@@ -108,7 +150,7 @@ fn a_view_is_proved_once_its_snapshot_is_complete() {
 fn deltas_between_pages_keep_the_snapshot_exact() {
     let mut reading = Reading::new();
     reading.join(1_000);
-    reading.serve_pages();
+    reading.serve();
     reading.drain(usize::MAX);
     reading.join(3);
     reading.drain_all();
@@ -133,12 +175,136 @@ fn a_reader_that_does_not_read_falls_behind_within_the_bound() {
 }
 
 #[test]
+fn who_fell_behind_a_little_gets_what_was_missed_and_no_snapshot() {
+    let mut reading = Reading::live(1_000);
+    let held = Bytes::from(vec![0; BYTES_MAX - 10]);
+    reading.outbox.push(held);
+    reading.update(3, "brb");
+    reading.join(1);
+    assert_eq!(reading.acked(), None);
+    reading.drain(usize::MAX);
+    reading.socket.clear();
+    assert_eq!(reading.outbox.next_wish(), Some((VIEW, Wish::Since(1_000))));
+    reading.answer(Wish::Since(1_000));
+    reading.drain(usize::MAX);
+    let said = reading.said();
+    let [first, second, end] = &said[..] else { panic!("{said:?}") };
+    assert!([first, second].iter().all(|m| matches!(m, ServerMessage::Delta { .. })));
+    assert_eq!(end, &ServerMessage::SnapshotEnd { view: VIEW, proof: reading.roster.proof() });
+    assert_eq!(reading.acked(), Some(reading.roster.proof()));
+}
+
+#[test]
+fn a_copy_that_a_resumed_client_has_goes_on() {
+    let mut reading = Reading::live(1_000);
+    let version = reading.roster.proof().version;
+    reading.outbox = Outbox::new(BYTES_MAX);
+    reading.outbox.go_on(VIEW, version);
+    assert_eq!(reading.acked(), None, "nothing is proved yet");
+    reading.update(3, "brb");
+    reading.drain_all();
+    let said = reading.said();
+    assert!(matches!(said[..], [ServerMessage::Delta { from, .. }, _] if from == version));
+    assert_eq!(reading.acked(), Some(reading.roster.proof()));
+}
+
+#[test]
+fn a_copy_that_missed_nothing_only_proves_itself() {
+    let mut reading = Reading::live(10);
+    let proof = reading.roster.proof();
+    reading.outbox = Outbox::new(BYTES_MAX);
+    reading.outbox.go_on(VIEW, proof.version);
+    reading.drain_all();
+    assert_eq!(reading.said(), [ServerMessage::SnapshotEnd { view: VIEW, proof }]);
+}
+
+#[test]
+fn a_copy_that_is_too_old_gets_a_snapshot() {
+    let mut reading = Reading::live(500);
+    for n in 0..500 {
+        reading.update(n, "somewhere else, as everybody is today");
+    }
+    reading.outbox = Outbox::new(BYTES_MAX);
+    reading.outbox.go_on(VIEW, 500);
+    reading.drain_all();
+    let said = reading.said();
+    assert!(said.iter().all(|message| !matches!(message, ServerMessage::Delta { .. })));
+    assert_eq!(reading.acked(), Some(reading.roster.proof()));
+}
+
+#[test]
+fn what_was_missed_after_another_version_is_not_used() {
+    let mut reading = Reading::live(10);
+    reading.outbox.go_on(VIEW, 10);
+    let (_, wish) = reading.outbox.next_wish().expect("it wants what it missed");
+    // The client asks for the view anew before the answer is here.
+    reading.outbox.open(VIEW);
+    reading.answer(wish);
+    assert_eq!(reading.acked(), None);
+    reading.drain_all();
+    assert!(matches!(reading.said()[0], ServerMessage::SnapshotPage { .. }));
+    assert_eq!(reading.acked(), Some(reading.roster.proof()));
+}
+
+#[test]
+fn a_view_that_is_closed_and_opened_again_is_not_confused_by_late_answers() {
+    let mut reading = Reading::new();
+    reading.join(1_000);
+    assert!(reading.serve());
+    reading.drain(usize::MAX);
+    let (_, of_the_closed) = reading.outbox.next_wish().expect("more pages are needed");
+    reading.outbox.shut(VIEW);
+    reading.outbox.open(VIEW);
+    // From here on an answer comes when the next question is already on its way.
+    let mut under_way = of_the_closed;
+    for _ in 0..20 {
+        let next = reading.outbox.next_wish();
+        reading.answer(under_way);
+        reading.drain(usize::MAX);
+        let Some((_, wish)) = next.or_else(|| reading.outbox.next_wish()) else { break };
+        under_way = wish;
+    }
+    assert_eq!(reading.acked(), Some(reading.roster.proof()), "the snapshot comes to its end");
+}
+
+#[test]
+fn nothing_is_pushed_that_was_not_asked_for() {
+    let mut reading = Reading::live(10);
+    for wish in [Wish::Pages(0), Wish::Since(10), Wish::Buckets(0), Wish::Ranges(Vec::new())] {
+        reading.answer(wish);
+    }
+    assert!(reading.outbox.is_empty());
+}
+
+#[test]
+fn how_others_see_the_user_is_never_older_than_what_was_told() {
+    let me = |status| Some(Presence { status, ..Presence::default() });
+    let acked = |outbox: &mut Outbox| {
+        outbox.push_ack(1);
+        let ack = outbox.queue.pop_back().expect("just pushed");
+        let ServerMessage::HeartbeatAck { me, .. } = decode(&ack)[0].clone() else { panic!() };
+        me
+    };
+    let mut outbox = Outbox::new(BYTES_MAX);
+    assert_eq!(acked(&mut outbox), None);
+    outbox.set_first_me(me(Status::Available));
+    assert_eq!(acked(&mut outbox), me(Status::Available));
+    outbox.set_me(None);
+    assert_eq!(acked(&mut outbox), None, "invisible from now on");
+    // The sign-in was answered before, but the answer waited for the disk.
+    let mut outbox = Outbox::new(BYTES_MAX);
+    outbox.set_me(me(Status::Busy));
+    outbox.set_first_me(me(Status::Available));
+    assert_eq!(acked(&mut outbox), me(Status::Busy));
+}
+
+#[test]
 fn pages_asked_for_before_falling_behind_are_not_used() {
     let mut reading = Reading::new();
     reading.join(1_000);
-    reading.serve_pages();
+    reading.serve();
     reading.drain(usize::MAX);
-    let (_, page) = reading.outbox.wants_pages().expect("more pages are needed");
+    let Some((VIEW, Wish::Pages(page))) = reading.outbox.next_wish() else { panic!() };
     let late = reading.roster.pages(page, 8_000);
     for _ in 0..200 {
         reading.join(20);
@@ -171,12 +337,12 @@ fn after_a_goodbye_nothing_else_is_sent_and_no_frame_is_cut() {
     for taken in [0, 1, 7, 100] {
         let mut reading = Reading::new();
         reading.join(100);
-        reading.serve_pages();
+        reading.serve();
         reading.drain(taken);
         reading.outbox.end(CloseReason::Replaced, goodbye.encode());
         reading.outbox.push_ack(1);
         reading.join(1);
-        assert!(!reading.serve_pages());
+        assert!(!reading.serve());
         reading.drain(usize::MAX);
         let messages = decode(&reading.socket);
         assert_eq!(messages.last(), Some(&goodbye));
@@ -204,12 +370,12 @@ fn a_blocked_socket_is_known_since_its_last_byte() {
     assert!(blocked(&mut outbox, start).is_pending());
     let later = start + std::time::Duration::from_secs(3);
     assert!(blocked(&mut outbox, later).is_pending());
-    assert_eq!(outbox.outflow().blocked_since, Some(start));
+    assert_eq!((outbox.outflow().blocked_since, outbox.sent_at()), (Some(start), None));
     let mut first = true;
     let one_byte = |_: &[u8]| match std::mem::take(&mut first) {
         true => Poll::Ready(Ok(1)),
         false => Poll::Pending,
     };
     assert!(outbox.flush(later, one_byte).is_pending());
-    assert_eq!(outbox.outflow().blocked_since, Some(later));
+    assert_eq!((outbox.outflow().blocked_since, outbox.sent_at()), (Some(later), Some(later)));
 }

@@ -65,7 +65,7 @@ impl<'a> SmallDisk<'a> {
     fn mount(path: &'a Path) -> Option<Self> {
         let mut mount = Command::new("mount");
         mount.args(["-t", "tmpfs", "-o", "size=4m", "herenow-test"]).arg(path);
-        mount.output().is_ok_and(|output| output.status.success()).then_some(Self(path))
+        mount.output().is_ok_and(|output| output.status.success()).then(|| Self(path))
     }
 }
 
@@ -169,6 +169,8 @@ fn closing_gives_up_at_its_deadline() {
     let begin = std::time::Instant::now();
     store.close(true);
     assert!(begin.elapsed() < Duration::from_secs(3), "{:?}", begin.elapsed());
+    let lock = fs::File::open(temp.data().join("herenow.lock")).unwrap();
+    lock.try_lock().expect("the directory is free");
     blocked.end();
 }
 

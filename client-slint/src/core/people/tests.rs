@@ -1,4 +1,4 @@
-use herenow_client::protocol::{Presence, StatusText};
+use herenow_client::protocol::{Presence, Shown, StatusText};
 
 use super::*;
 
@@ -6,8 +6,10 @@ fn entry(id: u32, name: &str, status: Status) -> Entry {
     Entry {
         id: UserId(id),
         name: DisplayName::new(name).expect("a valid name"),
-        presence: Presence { status, text: StatusText::default() },
-        since_ms: 0,
+        shown: Shown {
+            presence: Presence::chosen(status, StatusText::default()),
+            ..Shown::default()
+        },
     }
 }
 
@@ -103,7 +105,7 @@ fn random_news_keeps_the_list_equal_to_a_naive_one() {
         }
         let before: Vec<String> = names(&people);
         let change = people.apply(news);
-        let key = |e: &Entry| (rank(e.presence.status), e.name.as_str().to_lowercase(), e.id);
+        let key = |e: &Entry| (rank(e.shown.presence.status), e.name.as_str().to_lowercase(), e.id);
         naive.sort_by_key(key);
         let matches = |e: &&Entry| e.name.as_str().to_lowercase().contains(people.needle());
         let expected: Vec<String> =

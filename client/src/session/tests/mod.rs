@@ -1,14 +1,19 @@
 //! The session against a server played by hand, in virtual time.
 
 mod contact;
-mod lobby;
+mod queries;
+mod repair;
+mod resume;
+mod rooms;
 mod sign_in;
 mod status;
+mod views;
 
 use herenow_protocol::digest::EntryHasher;
+use herenow_protocol::limits::INTEGER_MAX;
 use herenow_protocol::{
-    CloseReason, DeviceId, Digest, DisplayName, Entry, Epoch, ErrorCode, SessionId, Status,
-    StatusText, UserId, ViewId, ViewProof, Welcome,
+    CloseReason, DeviceId, Digest, DisplayName, Entry, Epoch, ErrorCode, Presence, ResumeToken,
+    SessionId, Shown, Status, StatusText, UserId, ViewId, ViewProof, WatchTarget, Welcome,
 };
 
 use super::*;
@@ -23,6 +28,7 @@ pub(super) struct Rig {
     pub(super) session: Session,
     pub(super) now: Instant,
     effects: Vec<Effect>,
+    wanted: WantedViews,
 }
 
 impl Rig {
@@ -40,13 +46,15 @@ impl Rig {
         let mut options = Options::new("nowhere", name, device);
         adapt(&mut options);
         let now = some_instant();
-        Self { session: Session::new(&options, seed, now), now, effects: Vec::new() }
+        let (session, wanted) = (Session::new(&options, seed, now), options.wanted_views());
+        Self { session, now, effects: Vec::new(), wanted }
     }
 
     /// A rig that is signed in and has the list of `names`.
     pub(super) fn signed_in(names: &[&str]) -> Self {
         let mut rig = Self::new();
         rig.sign_in(names);
+        rig.ack(0, names);
         rig.done();
         rig
     }
@@ -124,9 +132,56 @@ impl Rig {
         self.hear(ServerMessage::SnapshotEnd { view: VIEW, proof: proof(names) });
     }
 
+    /// Waits for the next try, connects, and returns what the sign-in says.
+    pub(super) fn next_hello(&mut self) -> Hello {
+        if !self.session.has_connection() {
+            self.wait_for_retry();
+        }
+        self.done();
+        self.session.connected(self.now, &mut self.effects);
+        match self.sent().into_iter().next() {
+            Some(ClientMessage::Hello(hello)) => hello,
+            other => panic!("not a Hello: {other:?}"),
+        }
+    }
+
+    /// Answers every `Watch` with an empty list, until there are none.
+    pub(super) fn serve_all_watches(&mut self) {
+        loop {
+            let request = |message: &ClientMessage| match message {
+                ClientMessage::Watch { request, .. } => Some(*request),
+                _ => None,
+            };
+            let requests: Vec<u32> = self.sent().iter().filter_map(request).collect();
+            if requests.is_empty() {
+                return;
+            }
+            for request in requests {
+                // The largest numbers take the most bytes.
+                let view = ViewId(u32::MAX - request);
+                self.hear(ServerMessage::Result { request, view: Some(view) });
+                let (first, last, entries) = (UserId(0), UserId(u32::MAX), Vec::new());
+                self.hear(ServerMessage::SnapshotPage { view, first, last, entries });
+                let proof = ViewProof { version: INTEGER_MAX, ..ViewProof::default() };
+                self.hear(ServerMessage::SnapshotEnd { view, proof });
+            }
+        }
+    }
+
+    /// Watches this as well.
+    pub(super) fn watch(&mut self, key: u32, target: WatchTarget) {
+        self.wanted.insert(ViewKey(key), target);
+        self.command(Command::Views(self.wanted.clone()));
+    }
+
+    pub(super) fn unwatch(&mut self, key: u32) {
+        self.wanted.remove(&ViewKey(key));
+        self.command(Command::Views(self.wanted.clone()));
+    }
+
     /// An ack of beat `n` that proves a list of `names`.
     pub(super) fn ack(&mut self, n: u64, names: &[&str]) {
-        self.hear(ack(n, None, vec![(VIEW, proof(names))]));
+        self.hear(ack(n, Some(me()), vec![(VIEW, proof(names))]));
     }
 
     /// What the session did since the last call.
@@ -163,6 +218,10 @@ pub(super) fn welcome() -> Welcome {
         epoch: EPOCH,
         frame_bytes_max: 4_096,
         server: "test".to_owned(),
+        token: Some(ResumeToken([9; 16])),
+        resumed: false,
+        resume_window_ms: 60_000,
+        views: Vec::new(),
     }
 }
 
@@ -170,8 +229,7 @@ pub(super) fn entries(names: &[&str]) -> Vec<Entry> {
     let entry = |(id, name): (u32, &&str)| Entry {
         id: UserId(id),
         name: DisplayName::new(name).expect("a test name is valid"),
-        presence: Presence::default(),
-        since_ms: 1_000,
+        shown: Shown { since_ms: 1_000, ..Shown::default() },
     };
     (0..).zip(names).map(entry).collect()
 }
@@ -189,8 +247,35 @@ pub(super) fn ack(n: u64, me: Option<Presence>, views: Vec<(ViewId, ViewProof)>)
     ServerMessage::HeartbeatAck { n, me, views }
 }
 
+/// How a user is shown whose program chose to be available.
+pub(super) fn me() -> Presence {
+    Presence { automatic: true, ..Presence::default() }
+}
+
+/// What is told of the lobby.
+pub(super) fn snapshot() -> Event {
+    Event::Snapshot { view: ViewKey::FIRST }
+}
+
+pub(super) fn fresh() -> Event {
+    Event::Fresh { view: ViewKey::FIRST }
+}
+
+pub(super) fn stale(age: Duration) -> Event {
+    Event::Stale { view: ViewKey::FIRST, age }
+}
+
+pub(super) fn is_stale(event: &Event) -> bool {
+    matches!(event, Event::Stale { view: ViewKey::FIRST, .. })
+}
+
 pub(super) fn presence(status: Status, text: &str) -> Presence {
-    Presence { status, text: StatusText::new(text).expect("a test text is valid") }
+    Presence::chosen(status, StatusText::new(text).expect("a test text is valid"))
+}
+
+/// What somebody chooses who wants to show [`presence`].
+pub(super) fn choice(status: Status, text: &str) -> Choice {
+    Choice::chosen(status, StatusText::new(text).expect("a test text is valid"))
 }
 
 pub(super) fn goodbye(

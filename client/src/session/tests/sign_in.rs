@@ -10,12 +10,12 @@ fn a_sign_in_goes_step_by_step() {
     rig.session.connected(rig.now, &mut rig.effects);
     assert!(matches!(rig.sent()[..], [ClientMessage::Hello(_)]));
     rig.hear(ServerMessage::Welcome(welcome()));
-    let watch = ClientMessage::Watch { request: 1, room: "lobby".to_owned() };
+    let watch = ClientMessage::Watch { request: 1, target: WatchTarget::Room(RoomName::lobby()) };
     assert_eq!(rig.done(), [Effect::Emit(Event::SignedIn(welcome())), Effect::Send(watch)]);
     rig.hear(ServerMessage::Result { request: 1, view: Some(VIEW) });
     assert_eq!(rig.done(), [], "nothing was shown that could be old");
     rig.snapshot(&["ada", "bob"]);
-    assert_eq!(rig.told(), [Event::Snapshot], "a first list needs no word that it is fresh");
+    assert_eq!(rig.told(), [snapshot()], "a first list needs no word that it is fresh");
     assert_eq!(rig.session.view().len(), 2);
 }
 
