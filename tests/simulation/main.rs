@@ -13,6 +13,7 @@ mod connections;
 mod lives;
 mod people;
 mod restarts;
+mod saboteur;
 mod transitions;
 mod two_worlds;
 mod views;

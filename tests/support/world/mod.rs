@@ -10,6 +10,7 @@ pub mod client;
 pub mod dice;
 pub mod journal;
 pub mod oracle;
+mod puppets;
 mod run;
 pub mod server;
 
@@ -22,10 +23,8 @@ pub use client::{Cut, Who};
 use dice::For;
 use herenow::clock::Moment;
 use herenow::config::Config;
-use herenow::registry::{Answer, ConnectionId};
-use herenow_client::protocol::{
-    Choice, DeviceId, DisplayName, Entry, Hello, Query, Shown, Status, StatusText, UserId,
-};
+use herenow::registry::ConnectionId;
+use herenow_client::protocol::{Choice, DeviceId, DisplayName, Shown, Status, StatusText};
 use herenow_client::session::{Command, Session};
 use herenow_client::{Disconnect, Options, View, ViewKey};
 use journal::Journal;
@@ -299,51 +298,6 @@ impl World {
         server.registry.listed().map(|e| (e.name.to_string(), e.shown.clone())).collect()
     }
 
-    /// What the server answers to a stranger's question for a page of a room, or for people.
-    pub fn ask(&mut self, query: Query) -> Vec<Entry> {
-        let (moment, mut all) = (self.moment(), Vec::new());
-        let server = self.server.as_mut().expect("the server runs");
-        let mut next = Some(query);
-        while let Some(query) = next.take() {
-            let more = |from: UserId| match &query {
-                Query::Page { room, .. } => Query::Page { room: room.clone(), from },
-                Query::People(names) => Query::People(names[from.0 as usize..].to_vec()),
-                other => other.clone(),
-            };
-            match server.query(hello("auditor"), query.clone(), moment) {
-                Answer::People(_, entries, from) => {
-                    all.extend(entries);
-                    next = from.map(more);
-                }
-                answer => panic!("{answer:?}"),
-            }
-        }
-        all
-    }
-
-    /// Signs somebody in who has no client: listed, silent, and never gone by itself.
-    pub fn puppet(&mut self, puppet: u64, name: &str) {
-        let moment = self.moment();
-        let server = self.server.as_mut().expect("the server runs");
-        server.puppet_sign_in(puppet, hello(name), moment);
-        self.write_all();
-    }
-
-    /// A puppet shows another text.
-    pub fn puppet_says(&mut self, puppet: u64, text: &str) {
-        let text = StatusText::new(text).expect("a test text is valid");
-        let choice = Choice::chosen(Status::Busy, text);
-        self.puppet_does(puppet, herenow::registry::Command::Choose(choice));
-    }
-
-    /// A puppet wants something of the registry.
-    pub fn puppet_does(&mut self, puppet: u64, command: herenow::registry::Command) {
-        let moment = self.moment();
-        let server = self.server.as_mut().expect("the server runs");
-        server.puppet(puppet, command, moment);
-        self.write_all();
-    }
-
     /// Bytes that wait at the server for a client.
     pub fn queued_bytes(&self, who: Who) -> usize {
         let desks = self.server.as_ref().map(|server| &server.desks);
@@ -383,11 +337,4 @@ fn options(name: &str, device: &str) -> Options {
     let name = DisplayName::new(name).expect("a test name is valid");
     let device = DeviceId::new(device).expect("a test device id is valid");
     Options::new("server", name, device)
-}
-
-/// The sign-in of a puppet.
-pub fn hello(name: &str) -> Hello {
-    let Options { name, device, label, choice, .. } = options(name, "puppet");
-    let choice = Choice { text: None, ..choice };
-    Hello { name, device, label, choice, heartbeat: None, observe: false, key: None, resume: None }
 }

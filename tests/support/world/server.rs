@@ -7,20 +7,15 @@ use std::time::{Duration, Instant};
 use herenow::actors::outbox::Outbox;
 use herenow::clock::Moment;
 use herenow::config::Config;
-use herenow::registry::{
-    self, Answer, Command, ConnectionId, Delivery, Registry, Rules, SignIn, Vitals,
-};
+use herenow::registry::{self, Answer, Command, ConnectionId, Delivery, Registry, Rules, Vitals};
 use herenow::session::{Credentials, Effect, Session, goodbye, repair_answer};
 use herenow_client::protocol::frame::split_body;
-use herenow_client::protocol::{CloseReason, Epoch, Hello, Query, ServerMessage};
+use herenow_client::protocol::{CloseReason, Epoch, ServerMessage};
 
 use super::journal::Journal;
 
 /// How long a connection that was told goodbye may take to read it.
 const LINGER: Duration = Duration::from_secs(1);
-
-/// Connections from this number on have no desk: they are the test's own hand.
-const PUPPETS: u64 = 1 << 50;
 
 /// One connection at the server's end.
 pub struct Desk {
@@ -181,31 +176,6 @@ impl Server {
         }
     }
 
-    /// The test's own hand: a command of a connection that has no desk, and so no heartbeat.
-    pub fn puppet(&mut self, puppet: u64, command: Command, now: Moment) -> Answer {
-        let id = ConnectionId(PUPPETS + puppet);
-        let mut effects = Vec::new();
-        let answer = self.registry.apply(id, command, now, &mut effects);
-        self.perform_registry(effects, now);
-        self.poll_when_due(now);
-        answer
-    }
-
-    /// Signs a puppet in.
-    pub fn puppet_sign_in(&mut self, puppet: u64, hello: Hello, now: Moment) -> Answer {
-        let Credentials { session, token } = super::dice::credentials(7, PUPPETS + puppet, 1);
-        let sign_in = SignIn::new(hello, self.config.liveness(None), session, token);
-        self.puppet(puppet, Command::SignIn(Box::new(sign_in)), now)
-    }
-
-    /// Asks as an observer would.
-    pub fn query(&mut self, hello: Hello, query: Query, now: Moment) -> Answer {
-        self.puppet_sign_in(0, Hello { observe: true, ..hello }, now);
-        let answer = self.puppet(0, Command::Query(query), now);
-        self.puppet(0, Command::End(CloseReason::Goodbye, now.instant), now);
-        answer
-    }
-
     fn handle_frames(&mut self, id: ConnectionId, now: Moment) {
         while let Some(desk) = self.desks.get_mut(&id) {
             if desk.session.is_busy() || desk.session.is_ended() || desk.outbox.is_full() {
@@ -298,7 +268,7 @@ impl Server {
         self.perform(id, effects, now);
     }
 
-    fn tell(&mut self, id: ConnectionId, command: Command, now: Moment) -> Answer {
+    pub(super) fn tell(&mut self, id: ConnectionId, command: Command, now: Moment) -> Answer {
         let mut effects = Vec::new();
         let answer = self.registry.apply(id, command, now, &mut effects);
         self.perform_registry(effects, now);
@@ -315,7 +285,7 @@ impl Server {
         }
     }
 
-    fn poll_when_due(&mut self, now: Moment) {
+    pub(super) fn poll_when_due(&mut self, now: Moment) {
         if self.registry.next_due().is_some_and(|due| due <= now.instant) {
             let mut effects = Vec::new();
             self.registry.poll(now, &mut effects);
@@ -323,7 +293,7 @@ impl Server {
         }
     }
 
-    fn perform_registry(&mut self, effects: Vec<registry::Effect>, now: Moment) {
+    pub(super) fn perform_registry(&mut self, effects: Vec<registry::Effect>, now: Moment) {
         let mut records = Vec::new();
         for effect in effects {
             match effect {
