@@ -2,7 +2,7 @@
 
 use herenow_protocol::limits::SESSIONS_MAX;
 use herenow_protocol::{
-    CloseReason, DisplayName, Hello, Resume, ResumeToken, SessionId, TransitionKind,
+    CloseReason, DisplayName, Hello, Resume, ResumeToken, SessionId, Status, TransitionKind,
 };
 
 use super::notes::Why;
@@ -132,7 +132,13 @@ impl Registry {
 
     /// Ends every session of a user whom others do not see and whose name somebody else takes.
     fn evict(&mut self, name: &DisplayName, now: Moment, effects: &mut Vec<Effect>) {
-        let sessions = self.users.get(name).map(|user| user.sessions.clone()).unwrap_or_default();
+        let sessions = self.users.get(name).map(|user| user.sessions.clone());
+        let mut sessions = sessions.unwrap_or_default();
+        // Those that hide the user go last, so that nobody sees the others come and go.
+        sessions.sort_by_key(|id| {
+            let vote = self.sessions[id].vote(*id);
+            vote.is_some_and(|vote| vote.status == Status::Invisible)
+        });
         let why = Why { cause: CloseReason::NameInUse, ..Why::wished(now) };
         for session in sessions {
             self.close(session, why, now, effects);
