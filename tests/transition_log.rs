@@ -4,11 +4,11 @@
 #[allow(dead_code, reason = "each test binary uses a part of the shared helpers")]
 mod outage;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use herenow::store::LogReader;
-use herenow_client::protocol::Status;
+use herenow_client::protocol::{SessionId, Status, TransitionKind};
 use outage::commotion::Commotion;
 use outage::crowd::{Home, Member, watching};
 use outage::place::{Place, stop};
@@ -19,7 +19,13 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 /// Spans so short that all of them pass while the test runs.
-const SHORT: &[&str] = &["--heartbeat", "200ms", "--grace", "300ms", "--resume-window", "1500ms"];
+const SHORT: &[&str] = &["--heartbeat", "100ms", "--grace", "300ms", "--resume-window", "1500ms"];
+
+/// What `herenow` says when its command line lacks something, as clap does.
+const EXIT_USAGE: i32 = 2;
+
+/// `EX_UNAVAILABLE` of `sysexits.h`.
+const EXIT_UNAVAILABLE: i32 = 69;
 
 /// How often a server dies.
 const DEATHS: usize = 8;
@@ -87,7 +93,7 @@ fn whatever_dies_the_log_tells_everything_once() {
 }
 
 /// The log is whole, and the readers that died told all of it.
-fn assert_complete(place: &Place, tail: Tail, welcomed: &[(String, herenow_client::protocol::SessionId)]) {
+fn assert_complete(place: &Place, tail: Tail, welcomed: &[(String, SessionId)]) {
     let log = place.log();
     let newest = log.last().expect("something happened").0.0;
     wait_for("the reader to be at the end", PATIENCE, || (tail.cursor() == newest).then_some(()));
@@ -98,6 +104,8 @@ fn assert_complete(place: &Place, tail: Tail, welcomed: &[(String, herenow_clien
     assert!(told.iter().map(String::as_str).eq(whole.lines()), "the readers told something else");
     assert_eq!(told.len(), log.len());
 
+    let kinds: BTreeSet<_> = log.iter().map(|(_, logged)| logged.transition.kind.name()).collect();
+    assert_eq!(kinds.len(), TransitionKind::ALL.len(), "not all of it happened: {kinds:?}");
     let replay = Replay::of(&log);
     assert_eq!(replay.online(), BTreeMap::new());
     for (name, session) in welcomed {
@@ -106,5 +114,62 @@ fn assert_complete(place: &Place, tail: Tail, welcomed: &[(String, herenow_clien
     }
     let disagreements = LogReader::open(&place.state).and_then(|log| log.check_last_seen());
     assert_eq!(disagreements.expect("the log can be read"), []);
-    say(&format!("{} welcomes, {} transitions", welcomed.len(), log.len()));
+    let causes: BTreeSet<_> =
+        log.iter().filter_map(|(_, logged)| Some(logged.transition.cause?.name())).collect();
+    say(&format!("{} welcomes, {} transitions: {causes:?}", welcomed.len(), log.len()));
+}
+
+/// Runs a command that must fail with this code and one line of explanation. Returns the line.
+fn refused(place: &Place, arguments: &[&str], code: i32) -> String {
+    let output = place.run(arguments);
+    let stderr = String::from_utf8(output.stderr).expect("messages are UTF-8");
+    assert_eq!(output.status.code(), Some(code), "herenow {arguments:?}: {stderr}");
+    assert!(output.stdout.is_empty(), "{arguments:?} tells something");
+    stderr
+}
+
+#[test]
+fn a_log_that_cannot_be_read_is_explained() {
+    let place = Place::new(&[]);
+    let state = place.state.to_str().expect("a test's paths are text");
+    for follow in [&["log", "--state", state][..], &["log", "--follow", "--state", state]] {
+        let line = refused(&place, follow, EXIT_UNAVAILABLE);
+        assert!(line.contains("no database at") && line.contains(state), "{line}");
+        assert_eq!(line.lines().count(), 1, "{line}");
+    }
+    std::fs::create_dir(&place.state).expect("the place is new");
+    let line = refused(&place, &["log", "--state", state], EXIT_UNAVAILABLE);
+    assert!(line.contains("no database at") && line.contains("herenow.db"), "{line}");
+    std::fs::write(place.state.join("herenow.db"), "no database".repeat(100)).expect("it is new");
+    let line = refused(&place, &["log", "--state", state], EXIT_UNAVAILABLE);
+    assert!(line.contains("herenow.db is not a database of herenow"), "{line}");
+}
+
+#[test]
+fn a_cursor_that_is_none_is_explained() {
+    let place = Place::new(&[]);
+    let state = place.state.to_str().expect("a test's paths are text");
+    for cursor in ["soon", "", "1.5", "99999999999999999999"] {
+        let line = refused(&place, &["log", "--state", state, "--since", cursor], EXIT_USAGE);
+        assert!(line.contains("--since") && line.contains(&format!("'{cursor}'")), "{line}");
+    }
+    let line = refused(&place, &["log", "--state", state, "--since", "-1"], EXIT_USAGE);
+    assert!(line.contains("-1"), "{line}");
+}
+
+#[test]
+fn a_cursor_beyond_the_end_waits_for_nothing_that_was() {
+    let place = Place::new(SHORT);
+    let mut server = place.serve();
+    let home = Home::new();
+    let ada = home.settle(watching(place.address, "ada"));
+    wait_for("ada to be in", PATIENCE, || ada.is_in().then_some(()));
+    let state = place.state.to_str().expect("a test's paths are text");
+    for cursor in ["3", "1000000", "18446744073709551615"] {
+        let beyond = place.run(&["log", "--json", "--state", state, "--since", cursor]);
+        let told = String::from_utf8_lossy(&beyond.stdout);
+        assert_eq!((beyond.status.code(), &*told), (Some(0), ""), "from {cursor}");
+    }
+    drop(home);
+    assert_eq!(stop(&mut server).code(), Some(0));
 }
