@@ -8,24 +8,32 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use herenow::store::LogReader;
-use herenow_client::protocol::{SessionId, Status, TransitionKind};
+use herenow_client::protocol::{Choice, SessionId, Status, StatusText, TransitionKind};
 use outage::commotion::Commotion;
-use outage::crowd::{Home, Member, watching};
+use outage::crowd::{Home, Member, quiet, watching};
+use outage::disk::with_disk;
 use outage::place::{Place, stop};
 use outage::replay::{Phase, Replay};
 use outage::tail::Tail;
 use outage::{PATIENCE, say, wait_for};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
+use serde_json::Value;
 
 /// Spans so short that all of them pass while the test runs.
 const SHORT: &[&str] = &["--heartbeat", "100ms", "--grace", "300ms", "--resume-window", "1500ms"];
+
+/// What `herenow` says when the answer is no.
+const EXIT_REFUSED: i32 = 1;
 
 /// What `herenow` says when its command line lacks something, as clap does.
 const EXIT_USAGE: i32 = 2;
 
 /// `EX_UNAVAILABLE` of `sysexits.h`.
 const EXIT_UNAVAILABLE: i32 = 69;
+
+/// `EX_OSERR` of `sysexits.h`.
+const EXIT_OS: i32 = 71;
 
 /// How often a server dies.
 const DEATHS: usize = 8;
@@ -158,18 +166,82 @@ fn a_cursor_that_is_none_is_explained() {
 }
 
 #[test]
-fn a_cursor_beyond_the_end_waits_for_nothing_that_was() {
+fn a_cursor_of_another_log_is_refused() {
     let place = Place::new(SHORT);
     let mut server = place.serve();
     let home = Home::new();
     let ada = home.settle(watching(place.address, "ada"));
     wait_for("ada to be in", PATIENCE, || ada.is_in().then_some(()));
     let state = place.state.to_str().expect("a test's paths are text");
+    let from = |cursor| ["log", "--json", "--state", state, "--since", cursor];
+    let at_the_end = place.run(&from("2"));
+    assert_eq!((at_the_end.status.code(), at_the_end.stdout), (Some(0), Vec::new()));
     for cursor in ["3", "1000000", "18446744073709551615"] {
-        let beyond = place.run(&["log", "--json", "--state", state, "--since", cursor]);
-        let told = String::from_utf8_lossy(&beyond.stdout);
-        assert_eq!((beyond.status.code(), &*told), (Some(0), ""), "from {cursor}");
+        let line = refused(&place, &from(cursor), EXIT_REFUSED);
+        assert!(line.contains(cursor) && line.contains("end of this log, which is 2"), "{line}");
     }
     drop(home);
     assert_eq!(stop(&mut server).code(), Some(0));
+}
+
+/// The server's health as its operator asks for it, and the exit code of that.
+fn health(place: &Place) -> (Option<i32>, Value) {
+    let output = place.run(&["health", "--json"]);
+    let text = String::from_utf8(output.stdout).expect("JSON is text");
+    let health = serde_json::from_str(&text);
+    (output.status.code(), health.unwrap_or_else(|_| panic!("no health in {text:?}")))
+}
+
+/// Somebody comes, says something, and goes; a watcher sees all of it.
+fn visit(place: &Place, home: &Home, watcher: &Member, name: &str) {
+    let guest = home.settle(quiet(place.address, name));
+    let seen = |status| {
+        wait_for("what a guest does to be seen", PATIENCE, || {
+            (shown(watcher).get(name).copied() == status).then_some(())
+        });
+    };
+    seen(Some(Status::Available));
+    guest.client.choose(Choice::chosen(Status::Busy, StatusText::default()));
+    seen(Some(Status::Busy));
+    guest.client.goodbye();
+    seen(None);
+}
+
+#[test]
+fn a_full_disk_disturbs_nobody_and_costs_nothing() {
+    with_disk(1_000_000, |disk| {
+        let place = Place::new(&[]).keeping(disk.join("state"));
+        let mut server = place.serve();
+        let home = Home::new();
+        let watcher = home.settle(watching(place.address, "watcher"));
+        visit(&place, &home, &watcher, "before");
+        assert_eq!(health(&place).1["store"], "written");
+
+        let filling = disk.fill();
+        (0..20).for_each(|guest| visit(&place, &home, &watcher, &format!("guest {guest}")));
+        let (code, failing) = health(&place);
+        assert_eq!((code, &failing["store"]), (Some(EXIT_REFUSED), &"failing".into()), "{failing}");
+        assert!(failing["text"].as_str().is_some_and(|text| text.contains("full")), "{failing}");
+        assert!(failing["transitions_waiting"].as_u64() >= Some(100), "{failing}");
+        let late = Place::new(&[]).keeping(disk.join("late"));
+        let line = refused(&late, &texts(&late.serve_arguments()), EXIT_OS);
+        assert!(line.contains("full"), "{line}");
+
+        drop(filling);
+        wait_for("the store to be written", PATIENCE, || {
+            let (code, health) = health(&place);
+            let all = health["transitions_waiting"] == 0 && health["transitions_dropped"] == 0;
+            (code == Some(0) && health["store"] == "written" && all).then_some(())
+        });
+        let replay = Replay::of(&place.log());
+        assert_eq!(replay.online(), shown(&watcher));
+        assert_eq!((replay.open(), replay.users()), (1, 22));
+        assert_eq!(watcher.diary.open().ends, []);
+        drop(home);
+        assert_eq!(stop(&mut server).code(), Some(0));
+    });
+}
+
+fn texts(arguments: &[String]) -> Vec<&str> {
+    arguments.iter().map(String::as_str).collect()
 }
