@@ -20,6 +20,7 @@ use herenow_client::protocol::{CloseReason, TransitionKind};
 use nix::sys::signal::Signal;
 use outage::crowd::{Member, one_at_a_time};
 use outage::diary::Greeted;
+use outage::disk::with_disk;
 use outage::folder::Folder;
 use outage::pace::{accepted, assert_even, limit, most_at_once};
 use outage::place::{Place, stop};
@@ -247,6 +248,17 @@ fn a_server_that_cannot_write_its_data_is_refused() {
             assert!(line.contains(words), "{words} is missing: {line}");
         }
     }
+}
+
+#[test]
+fn a_server_on_a_disk_that_cannot_be_written_is_refused() {
+    with_disk(1_000_000, |disk| {
+        let place = Place::new(&[]).keeping(disk.join("state"));
+        assert_eq!(stop(&mut place.serve()).code(), Some(0));
+        disk.make_read_only();
+        let line = refused(&place);
+        assert!(line.contains("data directory") && line.contains("Read-only"), "{line}");
+    });
 }
 
 #[test]

@@ -20,6 +20,10 @@ const POLL: Duration = Duration::from_millis(200);
 /// Prints what is there, and with --follow what comes.
 pub(crate) async fn run(arguments: Log) -> Result<(), Failure> {
     let reader = LogReader::open(&arguments.state).map_err(|error| cannot_read(&error))?;
+    let newest = reader.newest().map_err(|error| cannot_read(&error))?;
+    if arguments.since > newest.0 {
+        return Err(beyond_the_end(arguments.since, newest));
+    }
     let stop = stop_asked();
     tokio::pin!(stop);
     let mut cursor = Cursor(arguments.since);
@@ -63,6 +67,14 @@ fn print_from(
         }
     }
     Ok((end, Ok(())))
+}
+
+/// Going on from there would pass over everything until then.
+fn beyond_the_end(since: u64, Cursor(newest): Cursor) -> Failure {
+    let text = format!(
+        "--since {since} is beyond the end of this log, which is {newest}: the cursor is of another log. Begin with --since 0"
+    );
+    Failure::new(Exit::Refused, text)
 }
 
 fn cannot_read(error: &StoreError) -> Failure {
