@@ -7,12 +7,15 @@
 #[path = "../support/world/mod.rs"]
 mod world;
 
+mod causes;
 mod coming_back;
 mod connections;
 mod lives;
 mod people;
 mod restarts;
+mod transitions;
 mod two_worlds;
+mod views;
 
 use std::time::Duration;
 

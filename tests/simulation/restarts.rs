@@ -166,6 +166,6 @@ fn after_an_outage_longer_than_the_window_nobody_is_restored() {
     world.start_server();
     assert!(world.listed().is_empty(), "{:?}", world.listed());
     world.advance(SECOND);
-    let open = crate::lives::open_sessions(world.journal());
+    let open = crate::transitions::open_sessions(world.journal());
     assert!(open.is_empty(), "every session is closed: {open:?}");
 }

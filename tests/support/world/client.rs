@@ -25,6 +25,8 @@ pub struct Client {
     /// An attempt to connect that nobody answers ends here.
     pub(super) connecting_until: Option<Instant>,
     pub(super) frozen: bool,
+    /// Its process was killed.
+    pub(super) dead: bool,
     pub(super) cut: Cut,
     /// How many connections it had.
     pub(super) connections: u64,
@@ -74,6 +76,7 @@ impl Client {
             received: Vec::new(),
             connecting_until: None,
             frozen: false,
+            dead: false,
             cut: Cut::NONE,
             connections: 0,
             runs: 0,

@@ -26,7 +26,8 @@ pub struct Journal {
     alive_ms: u64,
     stopped: bool,
     pending: Vec<Record>,
-    commit_at: Option<Instant>,
+    /// The oldest record that is pending was written then, and is due on disk then.
+    pending_since: Option<(Moment, Instant)>,
 }
 
 impl Journal {
@@ -36,20 +37,20 @@ impl Journal {
     }
 
     /// Takes records that are not on disk yet.
-    pub fn write(&mut self, records: Vec<Record>, now: Instant) {
+    pub fn write(&mut self, records: Vec<Record>, now: Moment) {
         if records.is_empty() {
             return;
         }
         self.pending.extend(records);
-        self.commit_at.get_or_insert(now + COMMIT);
+        self.pending_since.get_or_insert((now, now.instant + COMMIT));
         if !self.lossy {
-            self.commit();
+            self.commit(now);
         }
     }
 
     /// Everything so far is on disk from now on.
-    pub fn commit(&mut self) {
-        self.commit_at = None;
+    pub fn commit(&mut self, now: Moment) {
+        (self.pending_since, self.alive_ms) = (None, now.unix_ms);
         for record in std::mem::take(&mut self.pending) {
             self.fold(record);
         }
@@ -57,27 +58,29 @@ impl Journal {
 
     /// When [`Self::wake`] has something to do.
     pub fn next(&self) -> Option<Instant> {
-        self.commit_at
+        self.pending_since.map(|(_, at)| at)
     }
 
     /// Commits what is due.
     pub fn wake(&mut self, now: Moment) {
-        if self.commit_at.is_some_and(|at| at <= now.instant) {
-            self.commit();
+        if self.next().is_some_and(|at| at <= now.instant) {
+            self.commit(now);
         }
     }
 
     /// The process dies.
     pub fn crash(&mut self, now: Moment) {
         self.pending.clear();
-        self.commit_at = None;
-        self.alive_ms = now.unix_ms - now.unix_ms % BEACON_MS;
+        // That the process is alive is written once a second, and with every commit: what is lost is newer.
+        let newest = self.pending_since.take().map_or(now.unix_ms, |(since, _)| since.unix_ms);
+        let beacon = newest.min(now.unix_ms - now.unix_ms % BEACON_MS);
+        self.alive_ms = self.alive_ms.max(beacon);
         self.stopped = false;
     }
 
     /// The process ends as it should.
     pub fn close(&mut self, now: Moment) {
-        self.commit();
+        self.commit(now);
         (self.alive_ms, self.stopped) = (now.unix_ms, true);
     }
 

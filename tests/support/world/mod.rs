@@ -116,8 +116,10 @@ impl World {
         who
     }
 
-    /// A client's program is started again; what the former one was told is forgotten.
+    /// A client's program is started again. Of what the former one was told, only when its connections began and ended
+    /// is kept.
     pub fn start_again(&mut self, who: Who, adapt: impl FnOnce(&mut Options)) {
+        self.hang_up(who, Parcel::Reset);
         let Client { name, device, runs, .. } = &self.clients[who];
         let mut options = options(name, device);
         adapt(&mut options);
@@ -126,8 +128,9 @@ impl World {
         let session = Session::new(&options, seed, self.now);
         let client = &mut self.clients[who];
         (client.session, client.runs) = (session, runs);
-        client.watcher = Watcher::default();
-        client.frozen = false;
+        let Watcher { closings, sign_ins, .. } = std::mem::take(&mut client.watcher);
+        client.watcher = Watcher { closings, sign_ins, ..Watcher::default() };
+        (client.frozen, client.dead) = (false, false);
         self.drive(who, Session::poll);
     }
 
@@ -140,9 +143,10 @@ impl World {
         }
     }
 
-    /// Stops a client's process, or lets it run on.
+    /// Stops a client's process, or lets it run on. One that was killed does not.
     pub fn freeze(&mut self, who: Who, frozen: bool) {
-        self.clients[who].frozen = frozen;
+        let client = &mut self.clients[who];
+        client.frozen = frozen || client.dead;
     }
 
     /// Stops the server's process, or lets it run on.
@@ -153,7 +157,8 @@ impl World {
     /// The client's process dies: its kernel closes the connection.
     pub fn kill(&mut self, who: Who, last: Parcel) {
         self.hang_up(who, last);
-        self.clients[who].frozen = true;
+        let client = &mut self.clients[who];
+        (client.frozen, client.dead) = (true, true);
     }
 
     /// The connection breaks, and both ends learn of it.
@@ -200,8 +205,11 @@ impl World {
         self.command(who, Command::Goodbye);
     }
 
-    /// A client's program wants something.
+    /// A client's program wants something; a process that stands still wants nothing.
     pub fn command(&mut self, who: Who, command: Command) {
+        if self.clients[who].frozen {
+            return;
+        }
         self.drive(who, |session, now, effects| session.command(command, now, effects));
     }
 
@@ -275,9 +283,9 @@ impl World {
         self.clients[who].session.is_signed_in()
     }
 
-    /// Whether a client has stopped for good.
+    /// Whether a client has stopped for good, or was killed.
     pub fn is_over(&self, who: Who) -> bool {
-        self.clients[who].session.is_over()
+        self.clients[who].session.is_over() || self.clients[who].dead
     }
 
     /// The connection that a client has.
@@ -318,6 +326,7 @@ impl World {
         let moment = self.moment();
         let server = self.server.as_mut().expect("the server runs");
         server.puppet_sign_in(puppet, hello(name), moment);
+        self.write_all();
     }
 
     /// A puppet shows another text.
@@ -332,6 +341,7 @@ impl World {
         let moment = self.moment();
         let server = self.server.as_mut().expect("the server runs");
         server.puppet(puppet, command, moment);
+        self.write_all();
     }
 
     /// Bytes that wait at the server for a client.

@@ -283,7 +283,7 @@ impl Server {
         let mut answer = self.tell(id, command, now);
         match &mut answer {
             // A session is welcomed when its beginning is on disk.
-            Answer::SignedIn(_) => self.journal.commit(),
+            Answer::SignedIn(_) => self.journal.commit(now),
             Answer::Explanation(explanation, connections) => {
                 for (report, connection) in explanation.sessions.iter_mut().zip(connections) {
                     let desk = connection.and_then(|id| self.desks.get(&id));
@@ -339,7 +339,7 @@ impl Server {
                 registry::Effect::Record(record) => records.push(record),
             }
         }
-        self.journal.write(records, now.instant);
+        self.journal.write(records, now);
     }
 
     fn outbox(&mut self, id: ConnectionId, act: impl FnOnce(&mut Outbox)) {
