@@ -88,8 +88,7 @@ impl Registry {
             Due::Grace(session) => Some(*session),
             _ => None,
         });
-        let gone: Vec<_> =
-            sessions.filter_map(|id| self.stop_counting(id, now, effects)).collect();
+        let gone: Vec<_> = sessions.filter_map(|id| self.stop_counting(id, now, effects)).collect();
         for (name, why) in gone.into_iter().rev() {
             self.refresh(&name, why, now, effects);
         }

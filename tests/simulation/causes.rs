@@ -74,7 +74,7 @@ fn inject(world: &mut World, who: Who, n: u64, fault: Fault) -> CloseReason {
             CloseReason::HeartbeatTimeout
         }
         Fault::HalfCut => {
-            world.cut(who, Cut { up: n % 2 == 0, down: n % 2 == 1 });
+            world.cut(who, Cut { up: n.is_multiple_of(2), down: n % 2 == 1 });
             CloseReason::HeartbeatTimeout
         }
         Fault::Frozen => {
@@ -139,7 +139,7 @@ fn life(seed: u64) -> BTreeMap<Fault, usize> {
         injected.push(Injected { fault, session, at_ms, cause });
     }
     world.advance(SECOND * 12);
-    let (at_ms, crashes) = (world.moment().unix_ms, seed % 2 == 0);
+    let (at_ms, crashes) = (world.moment().unix_ms, seed.is_multiple_of(2));
     for (who, session) in last {
         world.freeze(who, true);
         let cause = match crashes {

@@ -131,12 +131,12 @@ fn lived(seed: u64, way: Way) -> Received {
     let mut ghostly = StdRng::seed_from_u64(!seed);
     let all = OTHERS.map(|other| world.join_as(other, &format!("d-{other}"), watchful));
     all.iter().for_each(|who| world.client(*who).frames = Some(Vec::new()));
-    let has_key = seed % 2 == 0;
+    let has_key = seed.is_multiple_of(2);
     let ghost = world.join_as(GHOST, "sheet", as_ghost(has_key));
     // So that what it sends at one instant arrives at one instant, whatever it sent before.
     world.client(ghost).delay = Some(DELIVERY_MAX / 2);
     // Within the window a name with a key is kept for whoever has the key, seen or not; so attempts to take it fail.
-    let tries_the_name = seed % 3 == 0 && has_key;
+    let tries_the_name = seed.is_multiple_of(3) && has_key;
     run(&mut world, &mut rng, &all, 8, |_| {});
     match way {
         Way::Offline => world.goodbye(ghost),
@@ -155,7 +155,7 @@ fn lived(seed: u64, way: Way) -> Received {
         world.client(thief.expect("just made")).frames = Some(Vec::new());
         world.advance(SECOND);
     }
-    if seed % 5 == 0 {
+    if seed.is_multiple_of(5) {
         world.kill_server();
         run(&mut world, &mut rng, &all, 1, |_| {});
         world.start_server();
