@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use herenow::journal::Logged;
 use herenow::store::{Cursor, Gap, LogReader, StoreError};
-use herenow_client::protocol::TransitionKind;
+use herenow_client::protocol::{CloseReason, TransitionKind};
 use serde_json::json;
 
 use super::args::Log;
@@ -96,7 +96,7 @@ fn as_json(Cursor(cursor): Cursor, Logged { name, device, transition }: &Logged)
     if let Some(cause) = transition.cause {
         object["cause"] = cause.name().into();
     }
-    if let Some(violation) = transition.cause.and_then(|cause| cause.violation()) {
+    if let Some(violation) = transition.cause.and_then(CloseReason::violation) {
         object["detail"] = violation.name().into();
     }
     if let Some(status) = transition.status {
