@@ -18,7 +18,7 @@ use herenow::journal::Logged;
 use herenow_client::Disconnect;
 use herenow_client::protocol::{CloseReason, TransitionKind};
 use nix::sys::signal::Signal;
-use outage::crowd::{Member, one_at_a_time};
+use outage::crowd::{Home, Member, one_at_a_time, quiet, varied};
 use outage::diary::Greeted;
 use outage::disk::with_disk;
 use outage::folder::Folder;
@@ -152,6 +152,31 @@ fn who_dies_during_an_outage_is_reported_in_time_and_everyone_else_stays() {
             assert!(*at <= up_at + bound, "{name} was reported {:?} late", *at - up_at - bound);
         }
     }
+}
+
+#[test]
+fn since_when_somebody_is_here_survives_a_new_program_and_a_new_server() {
+    let mut scene = Scene::gather(Place::new(&[]), 3, 2);
+    let options = varied(quiet(scene.place.address, "user 3"), 3);
+    let home = Home::new();
+    for _ in 0..2 {
+        let program = home.settle(options.clone());
+        scene.wait_until("the program to be in", |_| program.is_in());
+        // The next one takes over from the same device, and nobody hears of it.
+        scene.members.insert(3, program);
+        scene.members.truncate(4);
+    }
+    scene.wait_until("it to be seen", |scene| {
+        let seen = |watcher: &Member| watcher.diary.open().sight.entries.len() == 4;
+        scene.watchers().iter().all(seen)
+    });
+    scene.expect_no_change_but(&[]);
+    scene.server.kill();
+    scene.server = scene.place.serve();
+    let last = scene.wait_for_return(|_| true).iter().map(|greeted| greeted.at).max();
+    scene.wait_for_proof_after(last.expect("they all came back"));
+    scene.assert_resumed(|_| true);
+    scene.assert_seen_as_expected();
 }
 
 /// How a server may end.

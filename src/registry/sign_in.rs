@@ -2,7 +2,7 @@
 
 use herenow_protocol::limits::SESSIONS_MAX;
 use herenow_protocol::{
-    CloseReason, DisplayName, Hello, Resume, ResumeToken, SessionId, Status, TransitionKind,
+    Choice, CloseReason, DisplayName, Hello, Resume, ResumeToken, SessionId, Status, TransitionKind,
 };
 
 use super::notes::Why;
@@ -188,7 +188,7 @@ impl Registry {
             liveness,
             status: choice.status,
             automatic: choice.automatic,
-            since_ms: now.unix_ms,
+            since_ms: self.since(replaced, &choice, now),
             opened_ms: replaced.and_then(|old| self.opened_ms(old)).unwrap_or(now.unix_ms),
             rooms: replaced.map(|old| self.inherit_rooms(old)).unwrap_or_default(),
             lost: None,
@@ -232,6 +232,16 @@ impl Registry {
     }
 
     /// A device that starts anew is in the rooms where it was.
+    /// Since when a session that begins has this status: as long as the one that it replaces, if others see that one with
+    /// the same.
+    fn since(&self, replaced: Option<SessionId>, choice: &Choice, now: Moment) -> u64 {
+        let old = replaced.and_then(|old| self.sessions[&old].listed.as_ref());
+        let chosen = (choice.status, choice.automatic);
+        let seen = old.filter(|old| old.lost.as_ref().is_none_or(|lost| lost.counts));
+        let same = seen.filter(|old| (old.status, old.automatic) == chosen);
+        same.map_or(now.unix_ms, |old| old.since_ms)
+    }
+
     fn inherit_rooms(&mut self, old: SessionId) -> Vec<super::rooms::RoomId> {
         let listed = self.sessions[&old].listed.as_ref();
         let rooms = listed.map(|listed| listed.rooms.clone()).unwrap_or_default();

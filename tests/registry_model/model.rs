@@ -108,9 +108,13 @@ pub(crate) enum Reply {
 }
 
 impl Lost {
-    /// Grace, but no longer than silence would have been allowed.
+    /// Grace, but no longer than silence would have been allowed. A server that stops shows everyone as the restarted
+    /// one will: for the whole silence.
     pub(crate) fn new(cause: CloseReason, heard: u64, silence_max: u64, now: u64) -> Self {
-        let counts_until = (now + GRACE).min(heard + silence_max);
+        let counts_until = match cause {
+            CloseReason::ServerShutdown => now + silence_max,
+            _ => (now + GRACE).min(heard + silence_max),
+        };
         Self { cause, heard, counts_until, resume_until: now + RESUME_WINDOW }
     }
 }
