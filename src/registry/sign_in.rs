@@ -231,7 +231,6 @@ impl Registry {
         self.sessions[&session].listed.as_ref().map(|listed| listed.opened_ms)
     }
 
-    /// A device that starts anew is in the rooms where it was.
     /// Since when a session that begins has this status: as long as the one that it replaces, if others see that one with
     /// the same.
     fn since(&self, replaced: Option<SessionId>, choice: &Choice, now: Moment) -> u64 {
@@ -242,6 +241,7 @@ impl Registry {
         same.map_or(now.unix_ms, |old| old.since_ms)
     }
 
+    /// A device that starts anew is in the rooms where it was.
     fn inherit_rooms(&mut self, old: SessionId) -> Vec<super::rooms::RoomId> {
         let listed = self.sessions[&old].listed.as_ref();
         let rooms = listed.map(|listed| listed.rooms.clone()).unwrap_or_default();

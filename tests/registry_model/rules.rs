@@ -150,6 +150,10 @@ impl Model {
         let old = replaced.and_then(|number| self.sessions.get(&number));
         if let Some(old) = old {
             (session.place, session.rooms) = (old.place, old.rooms.clone());
+            let same = (old.status, old.automatic) == (session.status, session.automatic);
+            if same && self.counts(old) {
+                session.since = old.since;
+            }
         }
         self.sessions.insert(connection, session);
         self.opened.insert(connection, greeting.name);
