@@ -46,11 +46,11 @@ fn sessions() -> usize {
 }
 
 /// A crowd of the wanted size, and how many connections a second its server accepts: so few that letting everyone in
-/// takes half of the time for which they are shown.
+/// takes less than half of the time for which they are shown.
 fn crowd(arguments: &[&str]) -> (Scene, usize) {
     let count = sessions();
     allow_sockets(count);
-    let rate = count / 5;
+    let rate = count / 4;
     let (rate_text, threads) = (rate.to_string(), THREADS.to_string());
     let mut all = vec!["--accept-rate", &rate_text, "--threads", &threads];
     all.extend(arguments);
