@@ -94,6 +94,32 @@ fn statuses_of_several_devices_merge_as_documented() {
     assert_all_exact(&world, &[(laptop, "ada"), (phone, "ada"), (bob, "bob")], &[]);
 }
 
+#[test]
+fn a_text_goes_away_at_its_time_even_if_the_server_restarts_meanwhile() {
+    for restarts in [false, true] {
+        let mut world = World::with_state(7, herenow::config::Config::default(), false);
+        let (ada, bob) = (world.join("ada"), world.join("bob"));
+        world.advance(SECOND);
+        let lunch =
+            Choice { text_for: Some(SECOND * 30), ..Choice::chosen(Status::Away, text("lunch")) };
+        world.command(ada, Command::Choose(lunch));
+        world.advance(SECOND * 10);
+        if restarts {
+            world.kill_server();
+            world.advance(SECOND * 2);
+            world.start_server();
+            world.advance(SECOND * 17);
+        } else {
+            world.advance(SECOND * 19);
+        }
+        assert_eq!(world.watcher(bob).shown()["ada"].presence.text.as_str(), "lunch");
+        world.advance(SECOND * 2);
+        let shown = &world.watcher(bob).shown()["ada"].presence;
+        assert_eq!((shown.status, shown.text.as_str(), shown.until_ms), (Status::Away, "", 0));
+        assert_all_exact(&world, &[(ada, "ada"), (bob, "bob")], &[]);
+    }
+}
+
 fn text(text: &str) -> herenow_client::protocol::StatusText {
     herenow_client::protocol::StatusText::new(text).expect("a test text is valid")
 }
