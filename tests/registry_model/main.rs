@@ -97,5 +97,5 @@ prop_state_machine! {
     #![proptest_config(config())]
 
     #[test]
-    fn every_story_ends_as_the_document_says(sequential 1..60 => TheRegistry);
+    fn every_story_ends_as_the_document_says(sequential 1..=60 => TheRegistry);
 }
