@@ -109,6 +109,17 @@ pub enum ConfigError {
     /// The range of times to come back is upside down.
     #[error("--come-back-min {0:?} is more than --come-back-max {1:?}")]
     ComeBack(Duration, Duration),
+    /// Whoever comes back in the last slot would have been reported gone by then.
+    #[error(
+        "--come-back-max {come_back:?} is too late: with --state a restarted server shows people for {silence:?}, so it is \
+         less than that"
+    )]
+    ComeBackTooLate {
+        /// The latest time to come back.
+        come_back: Duration,
+        /// For how long people are shown after a restart.
+        silence: Duration,
+    },
     /// Who still counts must also be resumable.
     #[error("--grace {0:?} is more than --resume-window {1:?}")]
     Grace(Duration, Duration),
@@ -173,6 +184,10 @@ impl Config {
         let (soonest, latest) = self.come_back;
         if soonest > latest {
             return Err(ConfigError::ComeBack(soonest, latest));
+        }
+        let silence = self.liveness(None).silence_max();
+        if self.state.is_some() && latest >= silence {
+            return Err(ConfigError::ComeBackTooLate { come_back: latest, silence });
         }
         if self.grace > self.resume_window {
             return Err(ConfigError::Grace(self.grace, self.resume_window));
@@ -305,6 +320,14 @@ mod tests {
         let refused = [
             (Config { listen: public, ..base() }, ConfigError::OpenToAll(public)),
             (Config { misses: 1, ..base() }, ConfigError::Misses(1)),
+            (
+                Config {
+                    state: Some(PathBuf::from("s")),
+                    come_back: (ms(500), ms(10_000)),
+                    ..base()
+                },
+                ConfigError::ComeBackTooLate { come_back: ms(10_000), silence: ms(10_000) },
+            ),
             (Config { arbiters: 0, ..base() }, ConfigError::Arbiters(0)),
             (Config { outbox_bytes_max: 100, ..base() }, ConfigError::Outbox(100)),
             (Config { write_stall: ms(0), ..base() }, ConfigError::Nothing("--write-stall")),

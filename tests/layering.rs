@@ -19,6 +19,8 @@ const RULES: &[(&str, &[&str])] = &[
     ("src/actors/outbox.rs", PURE),
     ("client/src/view.rs", PURE),
     ("client/src/view", PURE),
+    ("client/src/query.rs", PURE),
+    ("client/src/options.rs", PURE),
     ("client/src/heartbeat.rs", PURE),
     ("client/src/reconnect.rs", PURE),
     ("client/src/session", PURE),

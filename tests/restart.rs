@@ -18,8 +18,9 @@ use herenow::journal::Logged;
 use herenow_client::Disconnect;
 use herenow_client::protocol::{CloseReason, TransitionKind};
 use nix::sys::signal::Signal;
-use outage::crowd::{Member, one_at_a_time};
+use outage::crowd::{Home, Member, one_at_a_time, quiet, varied};
 use outage::diary::Greeted;
+use outage::disk::with_disk;
 use outage::folder::Folder;
 use outage::pace::{accepted, assert_even, limit, most_at_once};
 use outage::place::{Place, stop};
@@ -45,11 +46,11 @@ fn sessions() -> usize {
 }
 
 /// A crowd of the wanted size, and how many connections a second its server accepts: so few that letting everyone in
-/// takes half of the time for which they are shown.
+/// takes less than half of the time for which they are shown.
 fn crowd(arguments: &[&str]) -> (Scene, usize) {
     let count = sessions();
     allow_sockets(count);
-    let rate = count / 5;
+    let rate = count / 4;
     let (rate_text, threads) = (rate.to_string(), THREADS.to_string());
     let mut all = vec!["--accept-rate", &rate_text, "--threads", &threads];
     all.extend(arguments);
@@ -153,6 +154,31 @@ fn who_dies_during_an_outage_is_reported_in_time_and_everyone_else_stays() {
     }
 }
 
+#[test]
+fn since_when_somebody_is_here_survives_a_new_program_and_a_new_server() {
+    let mut scene = Scene::gather(Place::new(&[]), 3, 2);
+    let options = varied(quiet(scene.place.address, "user 3"), 3);
+    let home = Home::new();
+    for _ in 0..2 {
+        let program = home.settle(options.clone());
+        scene.wait_until("the program to be in", |_| program.is_in());
+        // The next one takes over from the same device, and nobody hears of it.
+        scene.members.insert(3, program);
+        scene.members.truncate(4);
+    }
+    scene.wait_until("it to be seen", |scene| {
+        let seen = |watcher: &Member| watcher.diary.open().sight.entries.len() == 4;
+        scene.watchers().iter().all(seen)
+    });
+    scene.expect_no_change_but(&[]);
+    scene.server.kill();
+    scene.server = scene.place.serve();
+    let last = scene.wait_for_return(|_| true).iter().map(|greeted| greeted.at).max();
+    scene.wait_for_proof_after(last.expect("they all came back"));
+    scene.assert_resumed(|_| true);
+    scene.assert_seen_as_expected();
+}
+
 /// How a server may end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum EndOf {
@@ -247,6 +273,17 @@ fn a_server_that_cannot_write_its_data_is_refused() {
             assert!(line.contains(words), "{words} is missing: {line}");
         }
     }
+}
+
+#[test]
+fn a_server_on_a_disk_that_cannot_be_written_is_refused() {
+    with_disk(1_000_000, |disk| {
+        let place = Place::new(&[]).keeping(disk.join("state"));
+        assert_eq!(stop(&mut place.serve()).code(), Some(0));
+        disk.make_read_only();
+        let line = refused(&place);
+        assert!(line.contains("data directory") && line.contains("Read-only"), "{line}");
+    });
 }
 
 #[test]

@@ -187,6 +187,7 @@ impl Desk {
         self.show_own();
         self.adapters.own.show_refusal(refusal.as_deref());
         self.show_link();
+        self.show_minute();
     }
 
     fn with_session(&self, then: impl FnOnce(&mut Session)) {
@@ -229,9 +230,21 @@ impl Desk {
     }
 
     fn keep_minutes(&self) {
-        let (adapter, clock) = (self.adapters.time.clone(), self.clock.clone());
-        let show = move || adapter.show(clock.wall_ms());
-        show();
-        self.minute.start(TimerMode::Repeated, MINUTE_TICK, show);
+        self.adapters.time.show(self.clock.wall_ms());
+        let me = self.me.clone();
+        self.minute.start(TimerMode::Repeated, MINUTE_TICK, move || {
+            if let Some(desk) = me.upgrade() {
+                desk.show_minute();
+            }
+        });
+    }
+
+    /// Nobody on an old list is known to be idle for longer than they were, so its minutes stand still.
+    fn show_minute(&self) {
+        self.with_session(|session| {
+            if session.link.is_exact() {
+                self.adapters.time.show(self.clock.wall_ms());
+            }
+        });
     }
 }

@@ -9,7 +9,7 @@ use herenow_client::protocol::{CloseReason, Status};
 use i_slint_backend_testing::AccessibleRole;
 use slint::platform::Key;
 use support::people::{STATUSES, crowd, entry, idle, office, until, with_devices};
-use support::{REPAIRED, World, joined, left, updated};
+use support::{FRESH, REPAIRED, STALE, World, joined, left, updated};
 
 fn names(world: &World) -> Vec<String> {
     let rows = world.screen.rows();
@@ -134,7 +134,10 @@ fn away_by_idling_is_told_apart_from_away_by_choice() {
     assert_eq!(rows(), ["Radia, Idle for 12 min, Lunch", "Sophie, Idle", "Tim, Away, Lunch"]);
     world.pass(Duration::from_secs(60));
     assert_eq!(rows()[..2], ["Radia, Idle for 13 min, Lunch", "Sophie, Idle for 1 min"]);
+    world.tell(&[STALE]);
     world.pass(Duration::from_secs(3 * 60 * 60));
+    assert_eq!(rows()[0], "Radia, Idle for 13 min, Lunch", "an old list knows no more than that");
+    world.tell(&[FRESH]);
     assert_eq!(rows()[0], "Radia, Idle for 3 h, Lunch");
 }
 

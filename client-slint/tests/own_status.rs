@@ -70,9 +70,9 @@ fn a_text_can_be_kept_for_a_while() {
     let keep = world.screen.find(AccessibleRole::RadioButton, "Keep: Always");
     assert_eq!(keep.accessible_checked(), Some(true));
     for (label, minutes, words) in [
-        ("Keep: 30 min", 30, "Available · Lunch · for 30 min more"),
-        ("Keep: 1 h", 60, "Available · Lunch · for 60 min more"),
-        ("Keep: 4 h", 240, "Available · Lunch · for 4 h more"),
+        ("Keep: 30 min", 30, "Available · Lunch · 30 min left"),
+        ("Keep: 1 h", 60, "Available · Lunch · 60 min left"),
+        ("Keep: 4 h", 240, "Available · Lunch · 4 h left"),
     ] {
         choose(&world, label);
         world.screen.field("Status text").set_accessible_value("Lunch");
@@ -83,7 +83,7 @@ fn a_text_can_be_kept_for_a_while() {
         world.screen.press("Your status");
     }
     world.pass(Duration::from_secs(3 * 60 * 60));
-    assert_eq!(own(&world), "Available · Lunch · for 60 min more");
+    assert_eq!(own(&world), "Available · Lunch · 60 min left");
 }
 
 #[test]

@@ -11,7 +11,7 @@ mod server;
 use std::process::Stdio;
 
 use desktop::{Desktop, Program, is_installed};
-use herenow_client::protocol::{CloseReason, Presence, Status, StatusText};
+use herenow_client::protocol::{Choice, CloseReason, Status, StatusText};
 use server::{Guest, Server};
 
 #[test]
@@ -40,7 +40,7 @@ fn a_window_signs_in_sees_people_loses_its_server_and_comes_back() {
     // Sees who is here, and their changes.
     reader.expect(&["People", "Grace Hopper, Available", "1 person", "Connected"]);
     guest.expect("Ada comes", |entry| entry.name.as_str() == "Ada");
-    guest.client().set_presence(presence(Status::Busy, "In a review"));
+    guest.client().choose(busy("In a review"));
     reader.expect(&["Grace Hopper, Busy, In a review"]);
     reader.expect_part("list proved exact");
 
@@ -49,7 +49,7 @@ fn a_window_signs_in_sees_people_loses_its_server_and_comes_back() {
     reader.expect(&["Status text"]);
     desktop.type_text("Back at three");
     desktop.keys(&["Return"]);
-    guest.expect("Ada's text", |entry| entry.presence.text.as_str() == "Back at three");
+    guest.expect("Ada's text", |entry| entry.shown.presence.text.as_str() == "Back at three");
     reader.expect(&["Available · Back at three"]);
 
     // The server is told to stop: it says so, and the window too.
@@ -58,7 +58,7 @@ fn a_window_signs_in_sees_people_loses_its_server_and_comes_back() {
     assert!(reader.says("Grace Hopper, Busy, In a review"), "the old list stays in sight");
     server.start_again();
     reader.expect(&["Connected", "People", "Grace Hopper, Busy, In a review"]);
-    guest.expect("Ada's text again", |entry| entry.presence.text.as_str() == "Back at three");
+    guest.expect("Ada's text again", |entry| entry.shown.presence.text.as_str() == "Back at three");
 
     // The server is gone without a word.
     server.end("KILL");
@@ -73,6 +73,6 @@ fn a_window_signs_in_sees_people_loses_its_server_and_comes_back() {
     guest.expect_leave("Ada", CloseReason::Goodbye);
 }
 
-fn presence(status: Status, text: &str) -> Presence {
-    Presence { status, text: StatusText::new(text).expect("a valid text") }
+fn busy(text: &str) -> Choice {
+    Choice::chosen(Status::Busy, StatusText::new(text).expect("a valid text"))
 }

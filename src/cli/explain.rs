@@ -1,7 +1,9 @@
 //! `herenow explain`: why someone is shown as they are.
 
 use herenow_client::Answer;
-use herenow_client::protocol::{Explanation, Query, Rule, SessionReport, SessionState, Transition};
+use herenow_client::protocol::{
+    CloseReason, Explanation, Query, Rule, SessionReport, SessionState, Status, Transition,
+};
 use serde_json::{Value, json};
 
 use super::args::Explain;
@@ -57,9 +59,9 @@ fn transition_json(transition: &Transition) -> Value {
         "at": transition.at_ms,
         "event": transition.kind.name(),
         "session": transition.session.map(|session| session.0),
-        "cause": transition.cause.map(|cause| cause.name()),
+        "cause": transition.cause.map(CloseReason::name),
         "not_before": transition.not_before_ms,
-        "status": transition.status.map(|status| status.name()),
+        "status": transition.status.map(Status::name),
     })
 }
 

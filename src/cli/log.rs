@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use herenow::journal::Logged;
 use herenow::store::{Cursor, Gap, LogReader, StoreError};
-use herenow_client::protocol::TransitionKind;
+use herenow_client::protocol::{CloseReason, TransitionKind};
 use serde_json::json;
 
 use super::args::Log;
@@ -20,6 +20,10 @@ const POLL: Duration = Duration::from_millis(200);
 /// Prints what is there, and with --follow what comes.
 pub(crate) async fn run(arguments: Log) -> Result<(), Failure> {
     let reader = LogReader::open(&arguments.state).map_err(|error| cannot_read(&error))?;
+    let newest = reader.newest().map_err(|error| cannot_read(&error))?;
+    if arguments.since > newest.0 {
+        return Err(beyond_the_end(arguments.since, newest));
+    }
     let stop = stop_asked();
     tokio::pin!(stop);
     let mut cursor = Cursor(arguments.since);
@@ -65,6 +69,14 @@ fn print_from(
     Ok((end, Ok(())))
 }
 
+/// Going on from there would pass over everything until then.
+fn beyond_the_end(since: u64, Cursor(newest): Cursor) -> Failure {
+    let text = format!(
+        "--since {since} is beyond the end of this log, which is {newest}: the cursor is of another log. Begin with --since 0"
+    );
+    Failure::new(Exit::Refused, text)
+}
+
 fn cannot_read(error: &StoreError) -> Failure {
     Failure::new(Exit::Unavailable, error.to_string())
 }
@@ -84,7 +96,7 @@ fn as_json(Cursor(cursor): Cursor, Logged { name, device, transition }: &Logged)
     if let Some(cause) = transition.cause {
         object["cause"] = cause.name().into();
     }
-    if let Some(violation) = transition.cause.and_then(|cause| cause.violation()) {
+    if let Some(violation) = transition.cause.and_then(CloseReason::violation) {
         object["detail"] = violation.name().into();
     }
     if let Some(status) = transition.status {

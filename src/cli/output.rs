@@ -3,7 +3,9 @@
 use std::io::{self, Write};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use herenow_client::protocol::{Choice, CloseReason, Entry, Presence, Status};
+use herenow_client::protocol::{
+    Choice, CloseReason, DeviceLabel, Entry, Presence, Status, StatusText,
+};
 use herenow_client::{Disconnect, Event, View, ViewKey};
 use serde_json::{Value, json};
 
@@ -45,7 +47,7 @@ pub(crate) fn user_json(entry: &Entry) -> Value {
     let mut object = json!({"user": entry.name.as_str()});
     extend(&mut object, presence_json(&shown.presence));
     object["since_ms"] = shown.since_ms.into();
-    let devices = shown.devices.as_slice().iter().map(|label| label.as_str());
+    let devices = shown.devices.as_slice().iter().map(DeviceLabel::as_str);
     object["devices"] = devices.collect();
     object["metadata"] = shown.metadata.pairs().collect();
     object
@@ -171,7 +173,7 @@ fn about(event: &str, entry: &Entry) -> Value {
 }
 
 fn choice_json(event: &str, choice: &Choice) -> Value {
-    let text = choice.text.as_ref().map(|text| text.as_str());
+    let text = choice.text.as_ref().map(StatusText::as_str);
     json!({"event": event, "status": choice.status.name(), "text": text})
 }
 

@@ -68,9 +68,12 @@ impl Registry {
 
     /// Does what is due by now.
     pub(super) fn run_deadlines(&mut self, now: Moment, effects: &mut Vec<Effect>) {
-        while let Some(due) = self.deadlines.pop(now.instant) {
+        let due: Vec<_> = std::iter::from_fn(|| self.deadlines.pop(now.instant)).collect();
+        self.graces_due(&due, now, effects);
+        for due in due {
             match due {
-                Due::Grace(session) => self.grace_due(session, now, effects),
+                // Together, one line above.
+                Due::Grace(_) => {}
                 Due::Resume(session) => self.resume_due(session, now, effects),
                 Due::Text(name) => self.text_due(&name, now, effects),
                 Due::Forget(name) => self.forget_due(&name, now),
@@ -78,16 +81,41 @@ impl Registry {
         }
     }
 
+    /// Sessions whose time is up together go together: one by one, who was hidden by an invisible one would be seen to
+    /// come and go. The last of them says why.
+    fn graces_due(&mut self, due: &[Due], now: Moment, effects: &mut Vec<Effect>) {
+        let sessions = due.iter().filter_map(|due| match due {
+            Due::Grace(session) => Some(*session),
+            _ => None,
+        });
+        let gone: Vec<_> = sessions.filter_map(|id| self.stop_counting(id, now, effects)).collect();
+        for (name, why) in gone.into_iter().rev() {
+            self.refresh(&name, why, now, effects);
+        }
+    }
+
     fn grace_due(&mut self, id: SessionId, now: Moment, effects: &mut Vec<Effect>) {
-        let Some(session) = self.sessions.get_mut(&id) else { return };
-        let lost = session.listed.as_mut().and_then(|listed| listed.lost.as_mut());
-        let Some(lost) = lost.filter(|lost| lost.counts && lost.shown_until <= now.instant) else {
-            return;
-        };
+        if let Some((name, why)) = self.stop_counting(id, now, effects) {
+            self.refresh(&name, why, now, effects);
+        }
+    }
+
+    /// A session without a connection counts no more, if its time is up. Returns whose it is, and why.
+    fn stop_counting(
+        &mut self,
+        id: SessionId,
+        now: Moment,
+        effects: &mut Vec<Effect>,
+    ) -> Option<(DisplayName, Why)> {
+        let session = self.sessions.get_mut(&id)?;
+        let lost = session.listed.as_mut()?.lost.as_mut()?;
+        if !lost.counts || lost.shown_until > now.instant {
+            return None;
+        }
         lost.counts = false;
-        let (why, name) = (lost.why, session.name.clone());
+        let gone = (session.name.clone(), lost.why);
         self.record_session(id, now, effects);
-        self.refresh(&name, why, now, effects);
+        Some(gone)
     }
 
     fn resume_due(&mut self, id: SessionId, now: Moment, effects: &mut Vec<Effect>) {

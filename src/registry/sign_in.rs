@@ -2,7 +2,7 @@
 
 use herenow_protocol::limits::SESSIONS_MAX;
 use herenow_protocol::{
-    CloseReason, DisplayName, Hello, Resume, ResumeToken, SessionId, TransitionKind,
+    Choice, CloseReason, DisplayName, Hello, Resume, ResumeToken, SessionId, Status, TransitionKind,
 };
 
 use super::notes::Why;
@@ -132,7 +132,13 @@ impl Registry {
 
     /// Ends every session of a user whom others do not see and whose name somebody else takes.
     fn evict(&mut self, name: &DisplayName, now: Moment, effects: &mut Vec<Effect>) {
-        let sessions = self.users.get(name).map(|user| user.sessions.clone()).unwrap_or_default();
+        let sessions = self.users.get(name).map(|user| user.sessions.clone());
+        let mut sessions = sessions.unwrap_or_default();
+        // Those that hide the user go last, so that nobody sees the others come and go.
+        sessions.sort_by_key(|id| {
+            let vote = self.sessions[id].vote(*id);
+            vote.is_some_and(|vote| vote.status == Status::Invisible)
+        });
         let why = Why { cause: CloseReason::NameInUse, ..Why::wished(now) };
         for session in sessions {
             self.close(session, why, now, effects);
@@ -182,7 +188,7 @@ impl Registry {
             liveness,
             status: choice.status,
             automatic: choice.automatic,
-            since_ms: now.unix_ms,
+            since_ms: self.since(replaced, &choice, now),
             opened_ms: replaced.and_then(|old| self.opened_ms(old)).unwrap_or(now.unix_ms),
             rooms: replaced.map(|old| self.inherit_rooms(old)).unwrap_or_default(),
             lost: None,
@@ -223,6 +229,16 @@ impl Registry {
 
     fn opened_ms(&self, session: SessionId) -> Option<u64> {
         self.sessions[&session].listed.as_ref().map(|listed| listed.opened_ms)
+    }
+
+    /// Since when a session that begins has this status: as long as the one that it replaces, if others see that one with
+    /// the same.
+    fn since(&self, replaced: Option<SessionId>, choice: &Choice, now: Moment) -> u64 {
+        let old = replaced.and_then(|old| self.sessions[&old].listed.as_ref());
+        let chosen = (choice.status, choice.automatic);
+        let seen = old.filter(|old| old.lost.as_ref().is_none_or(|lost| lost.counts));
+        let same = seen.filter(|old| (old.status, old.automatic) == chosen);
+        same.map_or(now.unix_ms, |old| old.since_ms)
     }
 
     /// A device that starts anew is in the rooms where it was.

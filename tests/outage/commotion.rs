@@ -75,10 +75,11 @@ impl Commotion {
         }
     }
 
-    /// Whether everyone who came, and was not turned away, is signed in.
+    /// Whether everyone who came, and was not turned away, is signed in. Whoever is not is told not to wait.
     pub(crate) fn is_settled(&self) -> bool {
         let lives = self.seats.iter().filter_map(|seat| seat.life.as_ref());
-        lives.into_iter().all(|(member, _)| member.is_in() || member.is_over())
+        let waiting = lives.filter(|(member, _)| !member.is_in() && !member.is_over());
+        waiting.map(|(member, _)| member.client.retry_now()).count() == 0
     }
 
     /// Everyone dies. Returns every session that somebody was welcomed to.
@@ -89,7 +90,6 @@ impl Commotion {
                 cord.cut();
                 seat.leave(&mut self.past);
             }
-            seat.silent.iter().for_each(Cord::cut);
         }
         self.past
     }

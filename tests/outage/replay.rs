@@ -51,6 +51,11 @@ impl Replay {
         self.sessions.values().filter(|(_, phase)| *phase != Phase::Closed).count()
     }
 
+    /// How many users were ever shown.
+    pub(crate) fn users(&self) -> usize {
+        self.users.len()
+    }
+
     /// How far this session of this user is; `None` if the log does not know it.
     pub(crate) fn phase(&self, name: &str, session: SessionId) -> Option<Phase> {
         let (owner, phase) = self.sessions.get(&session)?;

@@ -1,6 +1,7 @@
 //! The rules of server and clients in a seeded world: stories first, then thousands of schedules.
 //!
-//! Each promise is one named test. `HERENOW_SEEDS` makes the runs over many seeds longer, for a soak.
+//! Each promise is one named test. `HERENOW_SEEDS` makes the runs over many seeds longer, for a soak;
+//! `scripts/soak` runs it from a seed by chance, which it prints.
 
 #![allow(unreachable_pub, reason = "the world is a module of this test alone")]
 
@@ -54,10 +55,11 @@ fn assert_all_exact(world: &World, signed_in: &[(Who, &str)], others: &[&str]) {
     }
 }
 
-/// How many seeds a run over `usual` seeds takes: more for a soak, by `HERENOW_SEEDS`.
+/// The seeds of a run that takes `usual` of them: more for a soak, by `HERENOW_SEEDS`, and others, by `HERENOW_FIRST_SEED`.
 fn seeds(usual: u64) -> std::ops::Range<u64> {
-    let wanted = std::env::var("HERENOW_SEEDS").ok().and_then(|text| text.parse::<u64>().ok());
-    0..wanted.unwrap_or(usual)
+    let number = |name| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+    let first = number("HERENOW_FIRST_SEED").unwrap_or(0);
+    first..first.saturating_add(number("HERENOW_SEEDS").unwrap_or(usual))
 }
 
 /// Runs `test` for each seed, on as many threads as there are processors, and says which seed fails.

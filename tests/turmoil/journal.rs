@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use herenow_client::protocol::{CloseReason, Entry, SessionId};
+use herenow_client::protocol::{CloseReason, DeviceLabel, Entry, SessionId};
 use herenow_client::{Connection, Disconnect, Event, View, ViewKey};
 
 /// The views of every client of this world, in the order of its options.
@@ -115,7 +115,7 @@ impl Shot {
 
 fn person(entry: &Entry) -> (String, String) {
     let shown = &entry.shown;
-    let labels: Vec<_> = shown.devices.as_slice().iter().map(|label| label.as_str()).collect();
+    let labels: Vec<_> = shown.devices.as_slice().iter().map(DeviceLabel::as_str).collect();
     let (status, text) = (shown.presence.status, shown.presence.text.as_str());
     (entry.name.as_str().to_owned(), format!("{status} {text} {labels:?}"))
 }

@@ -6,7 +6,6 @@ use crate::core::minutes::Minutes;
 use crate::ui::{AppWindow, Time};
 
 /// Shows how late it is.
-#[derive(Clone)]
 pub struct TimeAdapter {
     window: Weak<AppWindow>,
     minutes: Minutes,

@@ -101,11 +101,13 @@ impl Guest {
             runtime.expect("a runtime").block_on(async {
                 while let Some(event) = connection.next().await {
                     let seen = match event {
-                        Event::Snapshot => {
+                        Event::Snapshot { .. } => {
                             connection.view().entries().cloned().map(Seen::Here).collect()
                         }
-                        Event::Joined(entry) | Event::Updated(entry) => vec![Seen::Here(entry)],
-                        Event::Left { entry, cause } => vec![Seen::Left(entry, cause)],
+                        Event::Joined { entry, .. } | Event::Updated { entry, .. } => {
+                            vec![Seen::Here(entry)]
+                        }
+                        Event::Left { entry, cause, .. } => vec![Seen::Left(entry, cause)],
                         _ => Vec::new(),
                     };
                     // Nobody listens any more once the test is over.
