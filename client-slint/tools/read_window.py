@@ -55,8 +55,9 @@ def main():
     Atspi.init()
     # What is cached may be old; every look goes to the program.
     Atspi.set_timeout(2_000, 5_000)
+    # The first look starts the registry of programs; one that comes before it would stay unheard of. It is told even if
+    # there is nothing to see, so that whoever waits for this knows that programs may start.
     last = None
-    print("[]", flush=True)
     while True:
         desktop = Atspi.get_desktop(0)
         desktop.clear_cache()
