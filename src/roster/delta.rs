@@ -37,6 +37,8 @@ impl DeltaBuilder {
         count_change(&mut self.proof, unpublished.before, after.map(|slot| slot.hash));
         let change = match (unpublished.before, after) {
             (None, None) => return,
+            // Who changed and changed back is as watchers know them.
+            (Some(before), Some(slot)) if before == slot.hash => return,
             (None, Some(slot)) => Change::Joined(slot.entry.clone()),
             (Some(_), Some(slot)) => Change::Updated { id, shown: slot.entry.shown.clone() },
             (Some(_), None) => {

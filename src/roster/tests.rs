@@ -416,3 +416,17 @@ fn an_entry_weighs_at_least_what_it_takes_on_the_wire() {
         assert!(taken <= weight(&entry), "{taken} bytes, weighed as {}", weight(&entry));
     }
 }
+
+#[test]
+fn who_changes_and_changes_back_is_a_step_without_news() {
+    let mut roster = crowd(2);
+    let (id, before) = (UserId(1), roster.proof());
+    let presence = Presence { status: Status::Busy, ..Presence::default() };
+    roster.update(id, &Shown { presence, ..Shown::default() });
+    roster.update(id, &Shown::default());
+    let deltas = roster.publish();
+    let [PublishedDelta { from, proof, frame, .. }] = &deltas[..] else { panic!("{deltas:?}") };
+    assert_eq!((*from, proof.version), (before.version, before.version + 2));
+    assert_eq!((proof.count, proof.digest), (before.count, before.digest));
+    assert!(matches!(decode(frame), ServerMessage::Delta { changes, .. } if changes.is_empty()));
+}

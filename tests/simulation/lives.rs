@@ -64,6 +64,8 @@ pub struct Life {
     pub world: World,
     pub all: Vec<Who>,
     pub truths: Truths,
+    /// Numbers of views are never used again.
+    next_view: u32,
 }
 
 impl Life {
@@ -74,7 +76,7 @@ impl Life {
         let all = (0..CAST.len())
             .map(|n| world.join_as(CAST[n].0, &format!("{}-{}", CAST[n].0, CAST[n].1), cast(n)));
         let all = all.collect();
-        Self { world, all, truths: Truths::default() }
+        Self { world, all, truths: Truths::default(), next_view: 10 }
     }
 
     fn wait(&mut self, below_ms: u64) {
@@ -155,9 +157,9 @@ impl Life {
     fn watch(&mut self, who: Who) {
         let mut views: BTreeMap<_, _> = (0..).map(ViewKey).zip(targets()).collect();
         if self.world.dice(2) == 0 {
-            let n = self.world.dice(3);
-            let key = ViewKey(10 + u32::try_from(n).expect("small"));
-            views.insert(key, WatchTarget::Room(room(1 + n)));
+            let room = room(1 + self.world.dice(3));
+            views.insert(ViewKey(self.next_view), WatchTarget::Room(room));
+            self.next_view += 1;
         }
         self.world.command(who, Command::Views(views));
     }

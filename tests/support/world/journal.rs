@@ -50,7 +50,10 @@ impl Journal {
 
     /// Everything so far is on disk from now on.
     pub fn commit(&mut self, now: Moment) {
-        (self.pending_since, self.alive_ms) = (None, now.unix_ms);
+        self.pending_since = None;
+        if self.lossy {
+            self.alive_ms = now.unix_ms;
+        }
         for record in std::mem::take(&mut self.pending) {
             self.fold(record);
         }
@@ -71,7 +74,8 @@ impl Journal {
     /// The process dies.
     pub fn crash(&mut self, now: Moment) {
         self.pending.clear();
-        // That the process is alive is written once a second, and with every commit: what is lost is newer.
+        // That the process is alive is written once a second, and with every commit: what is lost is newer. A disk that
+        // loses nothing does without the latter, so that it does not tell by the time how busy it was.
         let newest = self.pending_since.take().map_or(now.unix_ms, |(since, _)| since.unix_ms);
         let beacon = newest.min(now.unix_ms - now.unix_ms % BEACON_MS);
         self.alive_ms = self.alive_ms.max(beacon);
