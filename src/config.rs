@@ -54,7 +54,8 @@ pub struct Config {
     pub state: Option<PathBuf>,
     /// How long transitions are kept there. Default: 30 days.
     pub log_keep: Duration,
-    /// At a planned stop each client is told to come back at a time of its own in this range.
+    /// At a planned stop each client is told to come back at a time of its own in this range; see
+    /// [`Self::slots`].
     /// Default: 0.5 to 5 s, so that a restarted server is not stormed.
     pub come_back: (Duration, Duration),
     /// From the order to stop to the end, at most. Default: 2.5 s.
@@ -109,17 +110,6 @@ pub enum ConfigError {
     /// The range of times to come back is upside down.
     #[error("--come-back-min {0:?} is more than --come-back-max {1:?}")]
     ComeBack(Duration, Duration),
-    /// Whoever comes back in the last slot would have been reported gone by then.
-    #[error(
-        "--come-back-max {come_back:?} is too late: with --state a restarted server shows people for {silence:?}, so it is \
-         less than that"
-    )]
-    ComeBackTooLate {
-        /// The latest time to come back.
-        come_back: Duration,
-        /// For how long people are shown after a restart.
-        silence: Duration,
-    },
     /// Who still counts must also be resumable.
     #[error("--grace {0:?} is more than --resume-window {1:?}")]
     Grace(Duration, Duration),
@@ -185,10 +175,6 @@ impl Config {
         if soonest > latest {
             return Err(ConfigError::ComeBack(soonest, latest));
         }
-        let silence = self.liveness(None).silence_max();
-        if self.state.is_some() && latest >= silence {
-            return Err(ConfigError::ComeBackTooLate { come_back: latest, silence });
-        }
         if self.grace > self.resume_window {
             return Err(ConfigError::Grace(self.grace, self.resume_window));
         }
@@ -212,6 +198,16 @@ impl Config {
         let interval = wanted.unwrap_or(self.heartbeat);
         let interval = interval.clamp(self.heartbeat_min, self.heartbeat_max);
         Liveness { interval, misses: self.misses }
+    }
+
+    /// From when to when clients are asked to come back after a planned stop. A server that keeps its sessions shows them
+    /// after its restart only for as long as silence is allowed, so by then everyone must be back, with time to spare.
+    #[must_use]
+    pub fn slots(&self) -> (Duration, Duration) {
+        let (soonest, latest) = self.come_back;
+        let shown = self.liveness(None).silence_max();
+        let latest = if self.state.is_some() { latest.min(shown * 3 / 4) } else { latest };
+        (soonest.min(latest), latest)
     }
 
     /// After how long the kernel may give up on unacknowledged bytes. A backup only, so it is later
@@ -314,20 +310,22 @@ mod tests {
     }
 
     #[test]
+    fn slots_to_come_back_end_before_people_would_be_reported_gone() {
+        let kept = Config { state: Some(PathBuf::from("s")), ..Config::default() };
+        assert_eq!(kept.slots(), (ms(500), ms(5_000)));
+        let hurried = Config { heartbeat: ms(1_000), ..kept };
+        assert_eq!(hurried.slots(), (ms(500), ms(3_750)));
+        let forgetful = Config { state: None, ..hurried };
+        assert_eq!(forgetful.slots(), (ms(500), ms(5_000)), "nobody is shown after a restart");
+    }
+
+    #[test]
     fn mistakes_are_named() {
         let base = Config::default;
         let public = SocketAddr::from(([0, 0, 0, 0], 4373));
         let refused = [
             (Config { listen: public, ..base() }, ConfigError::OpenToAll(public)),
             (Config { misses: 1, ..base() }, ConfigError::Misses(1)),
-            (
-                Config {
-                    state: Some(PathBuf::from("s")),
-                    come_back: (ms(500), ms(10_000)),
-                    ..base()
-                },
-                ConfigError::ComeBackTooLate { come_back: ms(10_000), silence: ms(10_000) },
-            ),
             (Config { arbiters: 0, ..base() }, ConfigError::Arbiters(0)),
             (Config { outbox_bytes_max: 100, ..base() }, ConfigError::Outbox(100)),
             (Config { write_stall: ms(0), ..base() }, ConfigError::Nothing("--write-stall")),

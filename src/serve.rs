@@ -97,7 +97,7 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "500ms")]
     come_back_min: Duration,
 
-    /// At a stop: the latest that a client is asked to come back
+    /// At a stop: the latest that a client is asked to come back; with --state before it would be reported gone
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "5s")]
     come_back_max: Duration,
 

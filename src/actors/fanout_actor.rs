@@ -121,7 +121,7 @@ impl FanoutActor {
         let lines = self.lines.all();
         let slots = u32::try_from(lines.len()).unwrap_or(u32::MAX);
         for (line, slot) in lines.into_iter().zip(0..) {
-            let come_back = slot_to_come_back(self.config.come_back, slot, slots);
+            let come_back = slot_to_come_back(self.config.slots(), slot, slots);
             let reason = CloseReason::ServerShutdown;
             let mut line = line.borrow_mut();
             line.outbox.end(reason, goodbye(reason, String::new(), come_back).encode());
