@@ -264,9 +264,12 @@ pub(crate) fn event_words(event: &Event, view: &View, names: &Names) -> Option<S
 fn snapshot_words(view: &View) -> String {
     let entries = by_name(view);
     let shown = entries.iter().map(|e| format!("{}{}", e.name, presence_words(&e.shown.presence)));
-    match entries.len() {
+    let here = entries.iter().filter(|e| e.shown.presence.status != Status::Offline).count();
+    let all = entries.len();
+    let count = if here == all { here.to_string() } else { format!("{here} of {all}") };
+    match all {
         0 => "nobody is here".to_owned(),
-        count => format!("{count} here: {}", shown.collect::<Vec<_>>().join(", ")),
+        _ => format!("{count} here: {}", shown.collect::<Vec<_>>().join(", ")),
     }
 }
 
