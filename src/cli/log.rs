@@ -52,8 +52,11 @@ fn print_from(
     let transitions = reader.read(from, BATCH).map_err(|error| cannot_read(&error))?;
     let end = transitions.last().map_or(from, |(cursor, _)| *cursor);
     // The end of the log is looked at for gaps only when it has grown.
-    let gaps =
-        if end == from { Vec::new() } else { reader.gaps(from).map_err(|e| cannot_read(&e))? };
+    let gaps = if end == from {
+        Vec::new()
+    } else {
+        reader.gaps(from, end).map_err(|e| cannot_read(&e))?
+    };
     let mut gaps = gaps.into_iter().filter(|gap| gap.cursor < end).peekable();
     for (cursor, logged) in &transitions {
         while let Some(gap) = gaps.next_if(|gap| gap.cursor < *cursor) {

@@ -26,7 +26,7 @@ const READ: &str = "
     SELECT * FROM transition WHERE cursor > ?1 AND kind <> 'gap' ORDER BY cursor LIMIT ?2";
 
 const GAPS: &str = "
-    SELECT * FROM transition WHERE cursor > ?1 AND kind = 'gap' ORDER BY cursor";
+    SELECT * FROM transition WHERE cursor > ?1 AND cursor <= ?2 AND kind = 'gap' ORDER BY cursor";
 
 /// What was given out last, even if it has been pruned since.
 const NEWEST: &str = "SELECT seq FROM sqlite_sequence WHERE name = 'transition'";
@@ -62,6 +62,9 @@ pub struct Cursor(pub u64);
 impl Cursor {
     /// Before the first transition.
     pub const START: Self = Self(0);
+
+    /// After the last transition, however many there will be.
+    pub const END: Self = Self(u64::MAX);
 }
 
 /// A place where transitions are missing, because a failing disk left no room for them.
@@ -121,12 +124,12 @@ impl LogReader {
         self.all(READ, params![integer(after.0), limit], |row| Reading("transition", row).logged())
     }
 
-    /// The gaps that follow `after`, the oldest first. Reads all of the log from there on.
+    /// The gaps that follow `after`, up to `end`, the oldest first. Reads all of the log between them.
     ///
     /// # Errors
     /// As [`Self::read`].
-    pub fn gaps(&self, after: Cursor) -> std::result::Result<Vec<Gap>, StoreError> {
-        self.all(GAPS, [integer(after.0)], |row| Reading("transition", row).gap())
+    pub fn gaps(&self, after: Cursor, end: Cursor) -> std::result::Result<Vec<Gap>, StoreError> {
+        self.all(GAPS, [integer(after.0), integer(end.0)], |row| Reading("transition", row).gap())
     }
 
     /// The place of the newest transition, pruned or not; [`Cursor::START`] if there never was one.

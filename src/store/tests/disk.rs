@@ -127,11 +127,11 @@ fn without_room_the_oldest_transitions_are_dropped_and_the_gap_is_told() {
 
     assert!(logged_times(&temp.data()).into_iter().eq(START_MS + 151..START_MS + 250));
     let log = LogReader::open(&temp.data()).unwrap();
-    let gaps = log.gaps(Cursor::START).unwrap();
+    let gaps = log.gaps(Cursor::START, Cursor::END).unwrap();
     assert_eq!(gaps.len(), 1, "{gaps:?}");
     assert_eq!((gaps[0].cursor, gaps[0].dropped), (Cursor(1), 151));
     assert_eq!((gaps[0].from_ms, gaps[0].to_ms), (START_MS, START_MS + 150));
-    assert_eq!(log.gaps(gaps[0].cursor).unwrap(), []);
+    assert_eq!(log.gaps(gaps[0].cursor, Cursor::END).unwrap(), []);
     let (store, restored) = open(&temp.data());
     assert_eq!(restored.sessions, [session(1, "bob")], "state is never dropped");
     store.close(true);
