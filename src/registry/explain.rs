@@ -7,7 +7,7 @@ use herenow_protocol::{
     SessionState,
 };
 
-use super::people::Session;
+use super::people::{Session, User};
 use super::{Answer, ConnectionId, Registry, failed, millis};
 use crate::clock::Moment;
 use crate::merge::merge;
@@ -81,7 +81,7 @@ impl Registry {
         let merged = merge(&user.map(|user| self.votes(user)).unwrap_or_default());
         let ids = user.map_or(&[][..], |user| &user.sessions);
         let explanation = Explanation {
-            me: user.and_then(|user| self.seen(user)),
+            me: user.and_then(User::seen),
             rule: merged.rule,
             winner: merged.winner,
             sessions: ids.iter().filter_map(|id| self.report(*id, now)).collect(),

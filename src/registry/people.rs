@@ -89,6 +89,13 @@ pub(super) struct Lost {
     pub(super) resume_until: Instant,
 }
 
+impl User {
+    /// How others see the user, if they do.
+    pub(super) fn seen(&self) -> Option<Presence> {
+        self.shown.as_ref().map(|shown| shown.presence.clone())
+    }
+}
+
 impl Session {
     /// What this session says about its user, if it counts.
     pub(super) fn vote(&self, session: SessionId) -> Option<Vote> {
@@ -232,17 +239,11 @@ impl Registry {
     /// Tells a user's sessions how others see them.
     fn mirror(&self, name: &DisplayName, effects: &mut Vec<Effect>) {
         let user = &self.users[name];
-        let me = self.seen(user);
+        let me = user.seen();
         let connections = user.sessions.iter().filter_map(|id| self.sessions.get(id)?.connection);
         effects.extend(
             connections.map(|connection| Effect::Deliver(connection, Delivery::Mirror(me.clone()))),
         );
-    }
-
-    /// How others see a user.
-    #[expect(clippy::unused_self, reason = "reads as a question to the registry")]
-    pub(super) fn seen(&self, user: &User) -> Option<Presence> {
-        user.shown.as_ref().map(|shown| shown.presence.clone())
     }
 
     /// What a list or an answer shows of somebody, here or not.

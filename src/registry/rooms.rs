@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use herenow_protocol::digest::fingerprint;
 use herenow_protocol::limits::{ROOM_VIEWS_MAX, ROOMS_MAX};
-use herenow_protocol::{CloseReason, Epoch, ErrorCode, RoomName, SessionId, ViewId};
+use herenow_protocol::{Epoch, ErrorCode, RoomName, SessionId, ViewId};
 
 use super::notes::Why;
 use super::{Answer, Effect, Registry, failed};
@@ -283,8 +283,7 @@ impl Registry {
         let name = session.name.clone();
         change(&mut session.listed.as_mut().expect("the caller looked").rooms);
         self.record_session(id, now, effects);
-        let why = Why { cause: CloseReason::Goodbye, ..Why::wished(now) };
-        self.refresh(&name, why, now, effects);
+        self.refresh(&name, Why::wished(now), now, effects);
     }
 }
 

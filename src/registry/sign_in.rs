@@ -6,7 +6,7 @@ use herenow_protocol::{
 };
 
 use super::notes::Why;
-use super::people::{Listed, Session};
+use super::people::{Listed, Session, User};
 use super::{Answer, ConnectionId, Delivery, Effect, Registry, SignIn, SignedIn};
 use crate::clock::Moment;
 use crate::journal::Fingerprint;
@@ -261,7 +261,7 @@ impl Registry {
             session,
             token,
             epoch: self.epoch,
-            me: listed.and_then(|user| self.seen(user)),
+            me: listed.and_then(User::seen),
             resumed,
             resume_window: self.rules.resume_window,
             views,
