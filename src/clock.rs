@@ -31,6 +31,12 @@ impl Clock {
         Self { simulated: Some(Moment { instant: runtime_now(), unix_ms }) }
     }
 
+    /// The present instant; where nothing is displayed, the wall clock need not be read.
+    #[must_use]
+    pub fn instant(&self) -> Instant {
+        runtime_now()
+    }
+
     /// The present moment.
     #[must_use]
     pub fn now(&self) -> Moment {

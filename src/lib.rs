@@ -18,6 +18,7 @@ pub mod store;
 
 use std::io;
 use std::net::TcpListener;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,7 +29,7 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use actors::fanout_actor::{FanoutActor, Fanouts};
-use actors::line::Lines;
+use actors::lines::Lines;
 use actors::listener_actor::ListenerActor;
 use actors::messages::{Drain, Finish, StopAccepting, StopPublishing};
 use actors::registry_actor::RegistryActor;
@@ -130,9 +131,9 @@ impl Station {
     /// Starts serving on this thread.
     fn open(self, listener: TcpListener) -> Post {
         let Self { arbiter, config, clock, registry } = self;
-        let lines = Lines::default();
+        let lines = Lines::new(arbiter);
         let fanout = FanoutActor::new(lines.clone(), Arc::clone(&config), clock).start();
-        let local = Local { arbiter, config, clock, registry, lines };
+        let local = Rc::new(Local::new(config, clock, registry, lines));
         let listener = ListenerActor::new(listener, local).start();
         Post { listener, fanout }
     }

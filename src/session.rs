@@ -15,7 +15,7 @@ use herenow_protocol::{
 };
 
 use crate::config::{Config, Liveness};
-use crate::registry::{Answer, Command, SignIn, SignedIn};
+use crate::registry::{Answer, Command, SignedIn};
 
 #[cfg(test)]
 mod tests;
@@ -27,10 +27,12 @@ const SERVER: &str = concat!("herenow ", env!("CARGO_PKG_VERSION"));
 #[derive(Debug)]
 pub struct Session {
     state: State,
-    liveness: Liveness,
+    /// The agreed heartbeat rule, as its two numbers: there are many sessions.
+    heartbeat_ms: u32,
+    misses: u8,
     /// The newest sign of life.
     heard_at: Instant,
-    /// When the next check is expected, to notice a stall of our own.
+    /// When the next check is expected, to notice a stall of our own. Until `Hello` has come, its deadline.
     next_check: Instant,
 }
 
@@ -45,8 +47,8 @@ pub struct Credentials {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// Waiting for `Hello` until the deadline.
-    AwaitingHello { deadline: Instant, credentials: Credentials },
+    /// Waiting for `Hello`.
+    AwaitingHello,
     /// The registry has the sign-in.
     SigningIn,
     /// Signed in.
@@ -63,6 +65,8 @@ struct Request(u32);
 pub enum Effect {
     /// Hand this to the registry; give the answer to [`Session::answered`].
     Ask(Command),
+    /// Ask the registry to sign this user in under this rule, with fresh [`Credentials`].
+    SignIn(Box<Hello>, Liveness),
     /// Send this.
     Send(ServerMessage),
     /// Answer heartbeat `n` with what the views are like at this place of the stream.
@@ -95,14 +99,16 @@ pub struct Outflow {
 impl Session {
     /// A connection accepted at `now`.
     #[must_use]
-    pub fn new(credentials: Credentials, config: &Config, now: Instant) -> Self {
-        let deadline = now + config.sign_in_deadline;
-        Self {
-            state: State::AwaitingHello { deadline, credentials },
-            liveness: config.liveness(None),
+    pub fn new(config: &Config, now: Instant) -> Self {
+        let mut session = Self {
+            state: State::AwaitingHello,
+            heartbeat_ms: 0,
+            misses: 0,
             heard_at: now,
-            next_check: deadline,
-        }
+            next_check: now + config.sign_in_deadline,
+        };
+        session.agree(config.liveness(None));
+        session
     }
 
     /// The newest sign of life.
@@ -114,14 +120,20 @@ impl Session {
     /// The agreed heartbeat rule.
     #[must_use]
     pub fn liveness(&self) -> Liveness {
-        self.liveness
+        let interval = Duration::from_millis(self.heartbeat_ms.into());
+        Liveness { interval, misses: self.misses.into() }
+    }
+
+    fn agree(&mut self, Liveness { interval, misses }: Liveness) {
+        self.heartbeat_ms = u32::try_from(interval.as_millis()).unwrap_or(u32::MAX);
+        self.misses = u8::try_from(misses).unwrap_or(u8::MAX);
     }
 
     /// Bytes that the next frame may have.
     #[must_use]
     pub fn frame_bytes_max(&self) -> usize {
         match self.state {
-            State::AwaitingHello { .. } | State::SigningIn => HELLO_BYTES_MAX,
+            State::AwaitingHello | State::SigningIn => HELLO_BYTES_MAX,
             State::SignedIn { .. } | State::Ended => CLIENT_FRAME_BYTES_MAX,
         }
     }
@@ -180,16 +192,15 @@ impl Session {
         now: Instant,
         effects: &mut Vec<Effect>,
     ) -> Option<Instant> {
-        let stalled = now > self.next_check + self.liveness.stall();
+        let stalled = now > self.next_check + self.liveness().stall();
         match self.state {
-            State::AwaitingHello { deadline, .. } if now >= deadline && !stalled => {
+            State::AwaitingHello if now >= self.next_check && !stalled => {
                 let text = "no complete Hello in time".to_owned();
                 self.close(CloseReason::SignInTimeout, text, effects);
             }
             // Forgiven, not forgotten: nobody checks again unless a deadline lies ahead.
-            State::AwaitingHello { deadline, credentials } if now >= deadline => {
-                let deadline = now + config.sign_in_deadline;
-                self.state = State::AwaitingHello { deadline, credentials };
+            State::AwaitingHello if now >= self.next_check => {
+                self.next_check = now + config.sign_in_deadline;
             }
             State::SignedIn { .. } => self.check_silence(outflow, stalled, config, now, effects),
             _ => {}
@@ -204,15 +215,10 @@ impl Session {
 
     fn dispatch(&mut self, incoming: Incoming, config: &Config, effects: &mut Vec<Effect>) {
         match (self.state, incoming) {
-            (
-                State::AwaitingHello { credentials, .. },
-                Incoming::Message(ClientMessage::Hello(hello)),
-            ) => {
-                self.hello(hello, credentials, config, effects);
+            (State::AwaitingHello, Incoming::Message(ClientMessage::Hello(hello))) => {
+                self.hello(hello, config, effects);
             }
-            (State::AwaitingHello { .. }, Incoming::BadHello(error)) => {
-                self.refuse(&error, effects)
-            }
+            (State::AwaitingHello, Incoming::BadHello(error)) => self.refuse(&error, effects),
             (State::SignedIn { .. }, Incoming::Message(message)) => self.message(message, effects),
             (State::SignedIn { .. }, Incoming::BadRequest { request, error }) => {
                 effects.push(failed(request, ErrorCode::BadRequest, error));
@@ -225,17 +231,11 @@ impl Session {
         }
     }
 
-    fn hello(
-        &mut self,
-        hello: Hello,
-        Credentials { session, token }: Credentials,
-        config: &Config,
-        effects: &mut Vec<Effect>,
-    ) {
-        self.liveness = config.liveness(hello.heartbeat);
+    fn hello(&mut self, hello: Hello, config: &Config, effects: &mut Vec<Effect>) {
+        let liveness = config.liveness(hello.heartbeat);
+        self.agree(liveness);
         self.state = State::SigningIn;
-        let sign_in = SignIn::new(hello, self.liveness, session, token);
-        effects.push(Effect::Ask(Command::SignIn(Box::new(sign_in))));
+        effects.push(Effect::SignIn(Box::new(hello), liveness));
     }
 
     fn refuse(&mut self, error: &BadHello, effects: &mut Vec<Effect>) {
@@ -294,7 +294,7 @@ impl Session {
         match answer {
             Answer::SignedIn(signed_in) => {
                 self.heard_at = now;
-                effects.push(Effect::SignedIn(self.liveness, signed_in.me.clone()));
+                effects.push(Effect::SignedIn(self.liveness(), signed_in.me.clone()));
                 effects.push(Effect::Send(self.welcome(&signed_in)));
                 let views = signed_in.views.into_iter();
                 effects.extend(views.map(|(view, version)| Effect::GoOn(view, version)));
@@ -305,13 +305,14 @@ impl Session {
     }
 
     fn welcome(&self, signed_in: &SignedIn) -> ServerMessage {
-        let Liveness { interval, misses } = self.liveness;
+        let liveness = self.liveness();
+        let Liveness { interval, misses } = liveness;
         ServerMessage::Welcome(Welcome {
             version: VERSION,
             session: signed_in.session,
             heartbeat_ms: millis(interval),
             misses,
-            detection_bound_ms: millis(self.liveness.detection_bound()),
+            detection_bound_ms: millis(liveness.detection_bound()),
             epoch: signed_in.epoch,
             frame_bytes_max: CLIENT_FRAME_BYTES_MAX as u64,
             server: SERVER.to_owned(),
@@ -339,7 +340,7 @@ impl Session {
             self.heard_at = self.heard_at.max(since);
         }
         let for_at_least = |since: Instant, span| now.saturating_duration_since(since) >= span;
-        let reason = if for_at_least(self.heard_at, self.liveness.silence_max()) {
+        let reason = if for_at_least(self.heard_at, self.liveness().silence_max()) {
             Some(match outflow.reading_paused {
                 true => CloseReason::SlowConsumer,
                 false => CloseReason::HeartbeatTimeout,
@@ -355,10 +356,11 @@ impl Session {
 
     /// Checks come every interval, and exactly when the silence would be complete.
     fn schedule(&mut self, now: Instant) -> Option<Instant> {
-        let regular = now + self.liveness.interval;
+        let liveness = self.liveness();
+        let regular = now + liveness.interval;
         let decisive = match self.state {
-            State::AwaitingHello { deadline, .. } => Some(deadline),
-            State::SignedIn { .. } => Some(self.heard_at + self.liveness.silence_max()),
+            State::AwaitingHello => Some(self.next_check),
+            State::SignedIn { .. } => Some(self.heard_at + liveness.silence_max()),
             State::SigningIn | State::Ended => None,
         };
         let early = decisive.filter(|&at| now < at && (at < regular || !self.is_signed_in()));

@@ -11,7 +11,8 @@ use std::time::Duration;
 use actix::prelude::*;
 use herenow_protocol::{CloseReason, ServerMessage};
 
-use super::line::{Lines, SharedLine};
+use super::line::SharedLine;
+use super::lines::{Lines, Watchers, arbiter_of};
 use super::messages::{Drain, Inspect, Publish, ToSession};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -36,7 +37,7 @@ pub struct FanoutActor {
 }
 
 enum Job {
-    Publish { deltas: Arc<[PublishedDelta]>, watchers: std::vec::IntoIter<SharedLine> },
+    Publish { deltas: Arc<[PublishedDelta]>, watchers: Watchers, next: usize },
     Deliver(ToSession),
 }
 
@@ -56,10 +57,12 @@ impl FanoutActor {
         while let Some(job) = self.jobs.pop_front() {
             match job {
                 Job::Deliver(message) => self.deliver(message),
-                Job::Publish { deltas, mut watchers } => {
-                    budget -= self.publish(&deltas, &mut watchers, budget);
-                    if watchers.len() > 0 {
-                        self.jobs.push_front(Job::Publish { deltas, watchers });
+                Job::Publish { deltas, watchers, next } => {
+                    let end = watchers.len().min(next + budget);
+                    self.publish(&deltas, &watchers[next..end]);
+                    budget -= end - next;
+                    if end < watchers.len() {
+                        self.jobs.push_front(Job::Publish { deltas, watchers, next: end });
                         return self.rest(ctx);
                     }
                 }
@@ -67,21 +70,13 @@ impl FanoutActor {
         }
     }
 
-    fn publish(
-        &self,
-        deltas: &[PublishedDelta],
-        watchers: &mut std::vec::IntoIter<SharedLine>,
-        budget: usize,
-    ) -> usize {
-        let now = self.clock.now().instant;
-        let mut written = 0;
-        for line in watchers.by_ref().take(budget) {
+    fn publish(&self, deltas: &[PublishedDelta], watchers: &[(ConnectionId, SharedLine)]) {
+        let now = self.clock.instant();
+        for (_, line) in watchers {
             let mut line = line.borrow_mut();
             deltas.iter().for_each(|delta| line.outbox.deliver(delta));
             line.flush(now);
-            written += 1;
         }
-        written
     }
 
     fn deliver(&self, ToSession { connection, delivery }: ToSession) {
@@ -102,7 +97,7 @@ impl FanoutActor {
                 line.outbox.end(reason, frame);
             }
         }
-        line.flush(self.clock.now().instant);
+        line.flush(self.clock.instant());
     }
 
     fn rest(&mut self, ctx: &mut Context<Self>) {
@@ -117,7 +112,7 @@ impl FanoutActor {
 
     /// Everyone gets a slot of their own to come back, so that the restarted server is not stormed.
     fn say_goodbye(&self) {
-        let now = self.clock.now().instant;
+        let now = self.clock.instant();
         let lines = self.lines.all();
         let slots = u32::try_from(lines.len()).unwrap_or(u32::MAX);
         for (line, slot) in lines.into_iter().zip(0..) {
@@ -140,7 +135,7 @@ impl Handler<Publish> for FanoutActor {
     fn handle(&mut self, Publish(deltas): Publish, ctx: &mut Context<Self>) {
         let view = deltas.first().map(|delta| delta.view);
         let watchers = view.map(|view| self.lines.watchers(view)).unwrap_or_default();
-        self.jobs.push_back(Job::Publish { deltas, watchers: watchers.into_iter() });
+        self.jobs.push_back(Job::Publish { deltas, watchers, next: 0 });
         self.work(ctx);
     }
 }
@@ -169,9 +164,9 @@ impl Handler<Drain> for FanoutActor {
         self.jobs.clear();
         self.say_goodbye();
         let (lines, clock) = (self.lines.clone(), self.clock);
-        let deadline = clock.now().instant + patience;
+        let deadline = clock.instant() + patience;
         Box::pin(async move {
-            while !lines.is_empty() && clock.now().instant < deadline {
+            while !lines.is_empty() && clock.instant() < deadline {
                 tokio::time::sleep(DRAIN_POLL).await;
             }
             lines.len()
@@ -199,7 +194,7 @@ impl Fanouts {
 
     /// To one connection.
     pub fn deliver(&self, connection: ConnectionId, delivery: Delivery) {
-        if let Some(fanout) = self.0.get(super::line::arbiter_of(connection)) {
+        if let Some(fanout) = self.0.get(arbiter_of(connection)) {
             fanout.do_send(ToSession { connection, delivery });
         }
     }
@@ -213,7 +208,7 @@ impl Fanouts {
             .iter()
             .map(|connection| {
                 let connection = (*connection)?;
-                let fanout = self.0.get(super::line::arbiter_of(connection))?;
+                let fanout = self.0.get(arbiter_of(connection))?;
                 Some(fanout.send(Inspect(connection)))
             })
             .collect();

@@ -2,14 +2,16 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::time::Duration;
 
 use actix::prelude::*;
-use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
-use tokio::net::{TcpListener, TcpStream};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use tokio::net::TcpListener;
 
 use super::messages::StopAccepting;
 use super::session_actor::{Local, SessionActor};
+use super::socket::{keep_alive, log_refusal};
 use crate::pace::Pace;
 
 /// Connections that the kernel completes before they are accepted. tokio's own default of 128
@@ -48,12 +50,6 @@ fn open(address: SocketAddr, shared: bool) -> io::Result<std::net::TcpListener> 
     // Accepted sockets inherit these.
     socket.set_tcp_nodelay(true)?;
     socket.set_send_buffer_size(SEND_BUFFER)?;
-    socket.set_tcp_keepalive(
-        &TcpKeepalive::new()
-            .with_time(Duration::from_secs(10))
-            .with_interval(Duration::from_secs(5))
-            .with_retries(3),
-    )?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
@@ -63,13 +59,13 @@ fn open(address: SocketAddr, shared: bool) -> io::Result<std::net::TcpListener> 
 /// Accepts connections and starts a session for each.
 pub struct ListenerActor {
     listener: Option<std::net::TcpListener>,
-    local: Local,
+    local: Rc<Local>,
 }
 
 impl ListenerActor {
     /// A listener whose sessions share `local`.
     #[must_use]
-    pub fn new(listener: std::net::TcpListener, local: Local) -> Self {
+    pub fn new(listener: std::net::TcpListener, local: Rc<Local>) -> Self {
         Self { listener: Some(listener), local }
     }
 }
@@ -79,7 +75,9 @@ impl Actor for ListenerActor {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         let listener = self.listener.take().expect("an actor is started once");
-        let local = self.local.clone();
+        let local = Rc::clone(&self.local);
+        let bound = local.config().liveness(None).detection_bound();
+        log_refusal("keepalive", keep_alive(SockRef::from(&listener), bound));
         let accepting = async move {
             match TcpListener::from_std(listener) {
                 Ok(listener) => accept_all(&listener, &local).await,
@@ -98,11 +96,11 @@ impl Handler<StopAccepting> for ListenerActor {
     }
 }
 
-async fn accept_all(listener: &TcpListener, local: &Local) {
+async fn accept_all(listener: &TcpListener, local: &Rc<Local>) {
     let mut wait = BACK_OFF.0;
-    let share = u32::try_from(local.config.arbiters).unwrap_or(1).max(1);
-    let per_second = local.config.accepts_per_second.div_ceil(share);
-    let mut pace = Pace::new(per_second, local.clock.now().instant);
+    let share = u32::try_from(local.config().arbiters).unwrap_or(1).max(1);
+    let per_second = local.config().accepts_per_second.div_ceil(share);
+    let mut pace = Pace::new(per_second, local.clock().instant());
     loop {
         match listener.accept().await {
             Ok((stream, address)) => {
@@ -110,8 +108,8 @@ async fn accept_all(listener: &TcpListener, local: &Local) {
                     tracing::info!("accepting connections again");
                 }
                 wait = BACK_OFF.0;
-                begin(stream, address, local);
-                let pause = pace.take(local.clock.now().instant);
+                SessionActor::begin(Box::new(stream), address, local);
+                let pause = pace.take(local.clock().instant());
                 if !pause.is_zero() {
                     tokio::time::sleep(pause).await;
                 }
@@ -127,11 +125,6 @@ async fn accept_all(listener: &TcpListener, local: &Local) {
             Err(error) => tracing::debug!(%error, "a connection was gone before it was accepted"),
         }
     }
-}
-
-fn begin(stream: TcpStream, address: SocketAddr, local: &Local) {
-    let (reader, writer) = stream.into_split();
-    SessionActor::begin(reader, Box::new(writer), address, local);
 }
 
 /// Whether descriptors or kernel memory ran out, so that the next try would fail at once too.

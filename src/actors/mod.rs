@@ -13,8 +13,8 @@
 //!
 //! **Who owns whom.** [`crate::run`] starts the one registry, and on each arbiter a fan-out and a
 //! listener. The listener starts a session for each connection. A [`line::Line`] is one connection's
-//! outbox and the writing half of its socket; the sessions and the fan-out of one arbiter share them
-//! through [`line::Lines`], which never leave their thread.
+//! outbox and its socket; the sessions and the fan-out of one arbiter share them
+//! through [`lines::Lines`], which never leave their thread.
 //!
 //! **Messages**: [`messages`], one page. **Order**: a session's commands reach the registry one at a
 //! time; what the registry publishes or delivers to a session goes through the fan-out of the session's
@@ -30,11 +30,13 @@
 
 pub mod fanout_actor;
 pub mod line;
+pub mod lines;
 pub mod listener_actor;
 pub mod messages;
 pub mod outbox;
 pub mod registry_actor;
 pub mod session_actor;
+pub mod socket;
 
 #[cfg(test)]
 mod tests;

@@ -15,7 +15,7 @@
 //! not at the registry.
 
 use std::collections::VecDeque;
-use std::io;
+use std::io::{self, IoSlice};
 use std::task::Poll;
 use std::time::Instant;
 
@@ -36,6 +36,9 @@ pub const REPLY_RESERVE: usize = 4 * 1024;
 /// that the bound in bytes alone would let each peer that never reads have more than 1 MiB. More
 /// deltas than this do not fit into the default bound anyway.
 pub const FRAMES_MAX: usize = 2_560;
+
+/// Frames that leave in one write at most. A socket's buffer holds fewer pages than this, and more short frames are rare.
+const SLICES_MAX: usize = 32;
 
 /// Pages are asked for when no more than this share of the bound is queued.
 const LOW_WATER_DIVISOR: usize = 4;
@@ -328,35 +331,50 @@ impl Outbox {
         Outflow { blocked_since: self.blocked_since, reading_paused: self.is_full() }
     }
 
-    /// Gives bytes to `write` until nothing is left or the socket takes no more.
+    /// Gives bytes to `write`, several frames at a time, until nothing is left or the socket takes no more.
     ///
     /// # Errors
     /// What `write` returned; [`io::ErrorKind::WriteZero`] if it took nothing of something.
     pub fn flush(
         &mut self,
         now: Instant,
-        mut write: impl FnMut(&[u8]) -> Poll<io::Result<usize>>,
+        mut write: impl FnMut(&[IoSlice<'_>]) -> Poll<io::Result<usize>>,
     ) -> Poll<io::Result<()>> {
-        while let Some(front) = self.queue.front_mut() {
-            let Poll::Ready(written) = write(front) else {
+        while !self.queue.is_empty() {
+            let mut slices = [IoSlice::new(&[]); SLICES_MAX];
+            let frames = self.queue.len().min(SLICES_MAX);
+            for (slice, frame) in slices.iter_mut().zip(&self.queue) {
+                *slice = IoSlice::new(frame);
+            }
+            let Poll::Ready(written) = write(&slices[..frames]) else {
                 self.blocked_since.get_or_insert(now);
                 return Poll::Pending;
             };
             match written? {
                 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                n => {
-                    front.advance(n);
-                    self.queued_bytes -= n;
-                    self.blocked_since = None;
-                    self.sent_at = Some(now);
-                    self.front_begun = !front.is_empty();
-                }
-            }
-            if front.is_empty() {
-                self.queue.pop_front();
+                written => self.left(written, now),
             }
         }
+        // An idle session keeps no queue.
+        self.queue = VecDeque::new();
         Poll::Ready(Ok(()))
+    }
+
+    /// The socket took these bytes.
+    fn left(&mut self, mut bytes: usize, now: Instant) {
+        self.queued_bytes -= bytes;
+        self.blocked_since = None;
+        self.sent_at = Some(now);
+        while let Some(front) = self.queue.front_mut() {
+            if bytes < front.len() {
+                front.advance(bytes);
+                self.front_begun |= bytes > 0;
+                return;
+            }
+            bytes -= front.len();
+            self.front_begun = false;
+            self.queue.pop_front();
+        }
     }
 
     fn view(&mut self, id: ViewId) -> Option<&mut OpenView> {

@@ -4,48 +4,76 @@
 //! check. Reading comes first, so that after a stall of the process the heartbeats that wait in the
 //! socket are heard before silence is judged.
 
+mod context;
 mod read_loop;
 mod write_loop;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use actix::prelude::*;
 use herenow_protocol::frame::split_body;
 use herenow_protocol::limits::INTEGER_MAX;
 use herenow_protocol::{CloseReason, ResumeToken, SessionId};
-use tokio::io::AsyncWrite;
 
-use super::line::{Line, Lines, SharedLine};
+use super::line::{Line, SharedLine};
+use super::lines::Lines;
 use super::messages::{FromSession, Patiently};
 use super::outbox::Outbox;
 use super::registry_actor::RegistryActor;
+use super::socket::Socket;
 use crate::clock::Clock;
 use crate::config::{Config, Liveness};
-use crate::registry::{Answer, Command, ConnectionId};
+use crate::registry::{Answer, Command, ConnectionId, SignIn};
 use crate::session::{Credentials, Effect, Session, goodbye, repair_answer};
+pub use context::SessionContext;
+use context::SessionTask;
 use read_loop::ReadLoop;
-pub use read_loop::Reader;
 use write_loop::WriteLoop;
 
+/// Heartbeat checks begin on a grid of this width, so that one waking of the thread serves many sessions.
+const CHECK_GRID: Duration = Duration::from_millis(250);
+
 /// What the sessions of one arbiter share.
-#[derive(Clone)]
 pub struct Local {
-    /// The index of the arbiter.
-    pub arbiter: usize,
+    config: Arc<Config>,
+    clock: Clock,
+    registry: Addr<RegistryActor>,
+    lines: Lines,
+    /// Where the grid of checks begins.
+    begun: Instant,
+    /// Room for the effects of whichever session has its turn.
+    effects: Cell<Vec<Effect>>,
+}
+
+impl Local {
+    /// What the sessions with these lines share.
+    #[must_use]
+    pub fn new(
+        config: Arc<Config>,
+        clock: Clock,
+        registry: Addr<RegistryActor>,
+        lines: Lines,
+    ) -> Self {
+        let (begun, effects) = (clock.instant(), Cell::default());
+        Self { config, clock, registry, lines, begun, effects }
+    }
+
     /// The knobs.
-    pub config: Arc<Config>,
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
     /// The clock.
-    pub clock: Clock,
-    /// The registry.
-    pub registry: Addr<RegistryActor>,
-    /// The lines of this arbiter.
-    pub lines: Lines,
+    #[must_use]
+    pub fn clock(&self) -> Clock {
+        self.clock
+    }
 }
 
 /// Drives one session.
@@ -53,74 +81,58 @@ pub struct SessionActor {
     connection: ConnectionId,
     session: Session,
     line: SharedLine,
-    local: Local,
-    effects: Vec<Effect>,
-    /// Wakes the read loop.
-    reader: Option<Waker>,
-    /// The rule was agreed on; the socket and the timer follow.
-    agreed: Option<Liveness>,
-    /// The timer of the check that decides.
-    decisive: Option<SpawnHandle>,
+    local: Rc<Local>,
+    /// The timer of the check that decides; the default for none.
+    decisive: SpawnHandle,
+    /// A rule was agreed on; the socket follows.
+    agreed: bool,
     /// The registry must be told when this session ends.
     known: bool,
-    span: tracing::Span,
 }
 
 impl SessionActor {
     /// Starts a session for an accepted connection, on this thread.
-    pub fn begin<R: Reader>(
-        reader: R,
-        writer: Box<dyn AsyncWrite + Unpin>,
-        address: SocketAddr,
-        local: &Local,
-    ) -> Addr<Self> {
-        let connection = local.lines.next_connection(local.arbiter);
+    pub fn begin(socket: Box<dyn Socket>, address: SocketAddr, local: &Rc<Local>) {
+        let now = local.clock.instant();
         let outbox = Outbox::new(local.config.outbox_bytes_max);
-        let now = local.clock.now().instant;
-        let line = Rc::new(RefCell::new(Line::new(outbox, writer, now)));
-        local.lines.insert(connection, Rc::clone(&line));
-        let session = Session::new(new_credentials(), &local.config, now);
-        let span = tracing::info_span!("connection", id = connection.0, %address);
-        tracing::debug!(parent: &span, "connected");
-        Self::create(|ctx| {
-            ctx.spawn(ReadLoop::new(reader));
-            ctx.spawn(WriteLoop::default());
-            let mut actor = Self {
-                connection,
-                session,
-                line,
-                local: local.clone(),
-                effects: Vec::new(),
-                reader: None,
-                agreed: None,
-                decisive: None,
-                known: false,
-                span,
-            };
-            actor.check(ctx);
-            actor
-        })
+        let line = Rc::new(RefCell::new(Line::new(outbox, socket, now)));
+        let connection = local.lines.insert(Rc::clone(&line));
+        tracing::debug!(connection = connection.0, %address, "connected");
+        let actor = Self {
+            connection,
+            session: Session::new(&local.config, now),
+            line,
+            local: Rc::clone(local),
+            decisive: SpawnHandle::default(),
+            agreed: false,
+            known: false,
+        };
+        let (reading, writing) = (ReadLoop::default(), WriteLoop::default());
+        let context = SessionContext::new();
+        actix_rt::spawn(SessionTask { actor, context, reading, writing });
     }
 
     fn now(&self) -> Instant {
-        self.local.clock.now().instant
+        self.local.clock.instant()
     }
 
     /// Handles complete frames at the start of `bytes`; returns how many it handled.
-    fn receive(&mut self, bytes: &mut &[u8], frames_max: usize, ctx: &mut Context<Self>) -> usize {
+    fn receive(&mut self, bytes: &mut &[u8], frames_max: usize, ctx: &mut SessionContext) -> usize {
         let now = self.now();
         let mut frames = 0;
+        let mut effects = self.local.effects.take();
         while frames < frames_max && self.is_reading() {
             match split_body(bytes, self.session.frame_bytes_max()) {
                 Ok(Some(body)) => {
-                    self.session.receive(body, &self.local.config, now, &mut self.effects);
+                    self.session.receive(body, &self.local.config, now, &mut effects);
                 }
                 Ok(None) => break,
-                Err(error) => self.session.violated(&error, &mut self.effects),
+                Err(error) => self.session.violated(&error, &mut effects),
             }
-            self.perform_effects(ctx);
+            self.perform(&mut effects, ctx);
             frames += 1;
         }
+        self.local.effects.set(effects);
         if frames > 0 {
             self.line.borrow_mut().heard(now);
         }
@@ -131,38 +143,37 @@ impl SessionActor {
         !self.session.is_busy() && !self.session.is_ended() && !self.line.borrow().outbox.is_full()
     }
 
-    fn answered(&mut self, answer: Answer, ctx: &mut Context<Self>) {
+    fn answered(&mut self, answer: Answer, ctx: &mut SessionContext) {
         let now = self.now();
-        self.session.answered(answer, now, &mut self.effects);
-        self.perform_effects(ctx);
-        self.line.borrow_mut().flush(now);
-        self.wake_reader();
-    }
-
-    /// Whatever kept the read loop from reading may be over.
-    fn wake_reader(&self) {
-        if let Some(reader) = &self.reader {
-            reader.wake_by_ref();
-        }
+        let mut effects = self.local.effects.take();
+        self.session.answered(answer, now, &mut effects);
+        self.perform(&mut effects, ctx);
+        self.local.effects.set(effects);
+        let mut line = self.line.borrow_mut();
+        line.flush(now);
+        // What kept the session from reading may be over.
+        line.wake();
     }
 
     /// The heartbeat check: every interval by `run_interval`, and once more exactly when the
     /// silence would be complete.
-    fn check(&mut self, ctx: &mut Context<Self>) {
+    fn check(&mut self, ctx: &mut SessionContext) {
         if self.session.is_ended() {
             return;
         }
         let (now, outflow) = (self.now(), self.line.borrow().outbox.outflow());
-        let next = self.session.check(outflow, &self.local.config, now, &mut self.effects);
-        self.perform_effects(ctx);
+        let mut effects = self.local.effects.take();
+        let next = self.session.check(outflow, &self.local.config, now, &mut effects);
+        self.perform(&mut effects, ctx);
+        self.local.effects.set(effects);
         let timer = next.map(|at| ctx.run_later(at.saturating_duration_since(now), Self::check));
-        if let Some(earlier) = std::mem::replace(&mut self.decisive, timer) {
+        let earlier = std::mem::replace(&mut self.decisive, timer.unwrap_or_default());
+        if earlier != SpawnHandle::default() {
             ctx.cancel_future(earlier);
         }
     }
 
-    fn perform_effects(&mut self, ctx: &mut Context<Self>) {
-        let mut effects = std::mem::take(&mut self.effects);
+    fn perform(&mut self, effects: &mut Vec<Effect>, ctx: &mut SessionContext) {
         for effect in effects.drain(..) {
             let mut line = self.line.borrow_mut();
             match effect {
@@ -188,9 +199,15 @@ impl SessionActor {
                 Effect::SignedIn(liveness, me) => {
                     line.outbox.set_first_me(me);
                     line.agreed(liveness.interval);
-                    self.agreed = Some(liveness);
+                    self.agreed = true;
                     drop(line);
                     self.follow(liveness, ctx);
+                }
+                Effect::SignIn(hello, liveness) => {
+                    drop(line);
+                    let Credentials { session, token } = new_credentials();
+                    let sign_in = SignIn::new(*hello, liveness, session, token);
+                    self.ask(Command::SignIn(Box::new(sign_in)), ctx);
                 }
                 Effect::Ask(command) => {
                     drop(line);
@@ -203,26 +220,28 @@ impl SessionActor {
                 }
             }
         }
-        self.effects = effects;
     }
 
-    fn follow(&mut self, liveness: Liveness, ctx: &mut Context<Self>) {
-        tracing::info!(parent: &self.span, heartbeat = ?liveness.interval, "signed in");
-        ctx.run_interval(liveness.interval, Self::check);
+    fn follow(&mut self, liveness: Liveness, ctx: &mut SessionContext) {
+        let (connection, heartbeat) = (self.connection.0, liveness.interval);
+        tracing::debug!(connection, ?heartbeat, "signed in");
+        let first = on_grid(self.now() + heartbeat, self.local.begun, heartbeat);
+        ctx.run_interval_at(first.into(), heartbeat, Self::check);
         self.check(ctx);
     }
 
-    fn ask(&mut self, command: Command, ctx: &mut Context<Self>) {
+    fn ask(&mut self, command: Command, ctx: &mut SessionContext) {
         self.known |= matches!(command, Command::SignIn(_));
         let takes_time = command.takes_time();
         let message = FromSession { connection: self.connection, command };
-        let answered = |answer: Result<Answer, MailboxError>, actor: &mut Self, ctx: &mut _| {
-            match answer {
-                Ok(answer) => actor.answered(answer, ctx),
-                // Only a registry that is being dropped does not answer.
-                Err(_) => ActorContext::stop(ctx),
-            }
-        };
+        let answered =
+            |answer: Result<Answer, MailboxError>, actor: &mut Self, ctx: &mut SessionContext| {
+                match answer {
+                    Ok(answer) => actor.answered(answer, ctx),
+                    // Only a registry that is being dropped does not answer.
+                    Err(_) => ActorContext::stop(ctx),
+                }
+            };
         if takes_time {
             let answer = self.local.registry.send(Patiently(message)).into_actor(self);
             ctx.spawn(answer.map(answered));
@@ -247,16 +266,16 @@ impl SessionActor {
     fn over(&mut self, cause: CloseReason) {
         self.session.end();
         if std::mem::take(&mut self.known) {
-            tracing::info!(parent: &self.span, reason = %cause, "connection over");
+            tracing::debug!(connection = self.connection.0, reason = %cause, "connection over");
             self.tell(Command::End(cause, self.session.heard_at()));
         } else {
-            tracing::debug!(parent: &self.span, reason = %cause, "connection closed");
+            tracing::debug!(connection = self.connection.0, reason = %cause, "connection closed");
         }
         self.line.borrow().wake();
     }
 
     /// The socket ended by itself.
-    fn lost(&mut self, end: &io::Result<()>, ctx: &mut Context<Self>) {
+    fn lost(&mut self, end: &io::Result<()>, ctx: &mut SessionContext) {
         if !self.session.is_ended() {
             self.over(match end {
                 Ok(()) => CloseReason::ConnectionClosed,
@@ -273,8 +292,19 @@ fn new_credentials() -> Credentials {
     Credentials { session, token: ResumeToken(rand::random()) }
 }
 
+/// The last point of the grid that is not after `at`: a check may come early, never late.
+fn on_grid(at: Instant, begun: Instant, interval: Duration) -> Instant {
+    let grid = CHECK_GRID.min(interval / 8).max(Duration::from_millis(1)).as_nanos();
+    let past = at.saturating_duration_since(begun).as_nanos() % grid;
+    at - Duration::from_nanos(u64::try_from(past).expect("less than a grid"))
+}
+
 impl Actor for SessionActor {
-    type Context = Context<Self>;
+    type Context = SessionContext;
+
+    fn started(&mut self, ctx: &mut SessionContext) {
+        self.check(ctx);
+    }
 }
 
 impl Drop for SessionActor {

@@ -1,10 +1,15 @@
 //! What the actors make of the rules, and of a handler that panics: actix would drop its actor alone.
 //!
-//! The messages that make an actor panic exist in this module only.
+//! What makes them panic exists in this module only.
 
+use std::cell::Cell;
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::pin::Pin;
 use std::process::Command as Process;
+use std::rc::Rc;
 use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
 use actix::prelude::*;
@@ -16,28 +21,21 @@ use herenow_protocol::{
     ErrorCode, Hello, Query, Resume, RoomName, ServerMessage, Status, UserId, ViewId, WatchTarget,
     Welcome,
 };
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, ReadHalf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
 
 use super::fanout_actor::{FanoutActor, Fanouts};
-use super::line::Lines;
+use super::lines::Lines;
 use super::registry_actor::{EXIT_SOFTWARE, RegistryActor};
-use super::session_actor::{Local, Reader, SessionActor};
+use super::session_actor::{Local, SessionActor};
+use super::socket::Socket;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::registry::{Registry, Rules};
 
-/// Makes the actor that gets it panic.
+/// Makes the registry panic.
 #[derive(Message)]
 #[rtype(result = "()")]
 struct Panic;
-
-impl Handler<Panic> for SessionActor {
-    type Result = ();
-
-    fn handle(&mut self, _: Panic, _: &mut Context<Self>) {
-        panic!("planted in a session");
-    }
-}
 
 impl Handler<Panic> for RegistryActor {
     type Result = ();
@@ -47,15 +45,51 @@ impl Handler<Panic> for RegistryActor {
     }
 }
 
-impl Reader for ReadHalf<DuplexStream> {
-    fn agreed(&self, _: Duration) {}
+/// A socket at the server, whose reading panics once it has been told to.
+struct Mined {
+    stream: DuplexStream,
+    mine: Mine,
+}
 
-    fn ended(&self, _: Duration) {}
+/// Tells a [`Mined`] socket to panic.
+#[derive(Clone, Default)]
+struct Mine(Rc<Cell<bool>>);
+
+impl Socket for Mined {}
+
+impl AsyncRead for Mined {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut TaskContext<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        assert!(!self.mine.0.get(), "planted in a session");
+        Pin::new(&mut self.stream).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Mined {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut TaskContext<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
 }
 
 /// The actors of a server with one arbiter, without a listener.
 struct Rig {
-    local: Local,
+    local: Rc<Local>,
+    registry: Addr<RegistryActor>,
 }
 
 impl Rig {
@@ -63,29 +97,30 @@ impl Rig {
     fn start() -> Self {
         let config = Config { grace: Duration::ZERO, ..Config::default() };
         let (config, clock) = (Arc::new(config), Clock::system());
-        let lines = Lines::default();
+        let lines = Lines::new(0);
         let fanout = FanoutActor::new(lines.clone(), Arc::clone(&config), clock).start();
         let registry = Registry::new(Epoch([1; 16]), Rules::from(&*config));
         let registry = RegistryActor::new(registry, Fanouts(vec![fanout]), clock, None).start();
-        Self { local: Local { arbiter: 0, config, clock, registry, lines } }
+        Self { local: Rc::new(Local::new(config, clock, registry.clone(), lines)), registry }
     }
 
-    fn call(&self) -> (Addr<SessionActor>, Caller) {
+    fn call(&self) -> (Mine, Caller) {
         let (ours, theirs) = tokio::io::duplex(64 * 1024);
-        let (reader, writer) = tokio::io::split(theirs);
+        let mine = Mine::default();
+        let socket = Mined { stream: theirs, mine: mine.clone() };
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
-        let actor = SessionActor::begin(reader, Box::new(writer), address, &self.local);
-        (actor, Caller { stream: ours, received: BytesMut::new() })
+        SessionActor::begin(Box::new(socket), address, &self.local);
+        (mine, Caller { stream: ours, received: BytesMut::new() })
     }
 
     /// A client that is signed in and watches the lobby.
-    async fn sign_in(&self, name: &str) -> (Addr<SessionActor>, Caller) {
-        let (actor, mut caller) = self.call();
+    async fn sign_in(&self, name: &str) -> (Mine, Caller) {
+        let (mine, mut caller) = self.call();
         caller.hello(hello(name)).await;
         let target = WatchTarget::Room(RoomName::lobby());
         caller.say(&ClientMessage::Watch { request: 1, target }).await;
         caller.expect(|message| matches!(message, ServerMessage::SnapshotEnd { .. })).await;
-        (actor, caller)
+        (mine, caller)
     }
 }
 
@@ -156,9 +191,10 @@ impl Caller {
 fn a_panic_in_a_session_ends_that_session_alone() {
     System::new().block_on(async {
         let rig = Rig::start();
-        let (doomed, _stream) = rig.sign_in("ada").await;
-        let (_actor, mut bob) = rig.sign_in("bob").await;
-        doomed.do_send(Panic);
+        let (mine, mut ada) = rig.sign_in("ada").await;
+        let (_, mut bob) = rig.sign_in("bob").await;
+        mine.0.set(true);
+        ada.say(&ClientMessage::Heartbeat { n: 1, round_trip_us: 0 }).await;
         let left = |message: &ServerMessage| match message {
             ServerMessage::Delta { changes, .. } => changes
                 .iter()
@@ -177,7 +213,7 @@ fn a_panic_in_a_session_ends_that_session_alone() {
 fn a_session_moves_to_the_connection_that_resumes_it_and_its_views_go_on() {
     System::new().block_on(async {
         let rig = Rig::start();
-        let (_old_actor, mut old) = rig.call();
+        let (_, mut old) = rig.call();
         let welcome = old.hello(hello("ada")).await;
         let lobby = old.watch(WatchTarget::Room(RoomName::lobby())).await;
         let end = old.expect(|m| matches!(m, ServerMessage::SnapshotEnd { .. })).await;
@@ -185,7 +221,7 @@ fn a_session_moves_to_the_connection_that_resumes_it_and_its_views_go_on() {
         let token = welcome.token.expect("a listed session has one");
         let views = vec![(lobby, proof.version)];
         let resume = Some(Resume { token, epoch: Some(welcome.epoch), views });
-        let (_new_actor, mut new) = rig.call();
+        let (_, mut new) = rig.call();
         let again = new.hello(Hello { resume, ..hello("ada") }).await;
         assert_eq!((again.session, again.resumed), (welcome.session, true));
         assert_eq!(again.views, [lobby]);
@@ -193,7 +229,7 @@ fn a_session_moves_to_the_connection_that_resumes_it_and_its_views_go_on() {
         assert_eq!(end, ServerMessage::SnapshotEnd { view: lobby, proof }, "nothing was missed");
         old.expect(|m| matches!(m, ServerMessage::Goodbye { reason: CloseReason::Replaced, .. }))
             .await;
-        let (_bob_actor, _bob) = rig.sign_in("bob").await;
+        let _bob = rig.sign_in("bob").await;
         new.expect(|m| matches!(m, ServerMessage::Delta { view, .. } if *view == lobby)).await;
     });
 }
@@ -276,7 +312,7 @@ fn a_panic_in_the_registry_ends_the_process_with_a_clear_line() {
         System::new().block_on(async {
             let rig = Rig::start();
             let _bob = rig.sign_in("bob").await;
-            rig.local.registry.do_send(Panic);
+            rig.registry.do_send(Panic);
             tokio::time::sleep(Duration::from_secs(30)).await;
         });
         return;

@@ -15,7 +15,6 @@ struct Talk {
 }
 
 const EPOCH: Epoch = Epoch([3; 16]);
-const CREDENTIALS: Credentials = Credentials { session: SessionId(7), token: ResumeToken([4; 16]) };
 
 impl Talk {
     /// A connection that has just been accepted.
@@ -23,7 +22,7 @@ impl Talk {
         let config = Config::default();
         #[expect(clippy::disallowed_methods, reason = "any instant will do as the start")]
         let now = Instant::now();
-        let session = Session::new(CREDENTIALS, &config, now);
+        let session = Session::new(&config, now);
         Self { session, config, now, effects: Vec::new() }
     }
 
@@ -64,7 +63,7 @@ impl Talk {
         let end = self.now + span;
         let mut early = self.check();
         while self.now < end {
-            let regular = self.now + self.session.liveness.interval;
+            let regular = self.now + self.session.liveness().interval;
             self.now = early.unwrap_or(regular).min(regular).min(end);
             early = self.check();
         }
@@ -94,8 +93,8 @@ fn hello() -> Hello {
 /// What the registry says to ada.
 fn welcomed() -> SignedIn {
     SignedIn {
-        session: CREDENTIALS.session,
-        token: Some(CREDENTIALS.token),
+        session: SessionId(7),
+        token: Some(ResumeToken([4; 16])),
         epoch: EPOCH,
         me: Some(Presence::default()),
         resumed: false,
@@ -120,8 +119,7 @@ fn a_sign_in_announces_the_rule_and_its_bound() {
     let wish = Hello { heartbeat: Some(Duration::from_millis(100)), ..hello() };
     let asked = talk.say(&ClientMessage::Hello(wish.clone()));
     let rule = talk.config.liveness(wish.heartbeat);
-    let sign_in = SignIn::new(wish, rule, CREDENTIALS.session, CREDENTIALS.token);
-    assert_eq!(asked, [Effect::Ask(Command::SignIn(Box::new(sign_in)))]);
+    assert_eq!(asked, [Effect::SignIn(Box::new(wish), rule)]);
     assert!(talk.session.is_busy(), "nothing is read until the registry has answered");
     let effects = talk.answer(Answer::SignedIn(Box::new(welcomed())));
     let [Effect::SignedIn(agreed, me), Effect::Send(ServerMessage::Welcome(welcome))] =
@@ -132,7 +130,7 @@ fn a_sign_in_announces_the_rule_and_its_bound() {
     assert_eq!((agreed, me), (&rule, &Some(Presence::default())));
     assert_eq!((welcome.heartbeat_ms, welcome.misses, welcome.detection_bound_ms), (100, 5, 600));
     assert_eq!((welcome.session, welcome.epoch), (SessionId(7), EPOCH));
-    assert_eq!((welcome.token, welcome.resumed), (Some(CREDENTIALS.token), false));
+    assert_eq!((welcome.token, welcome.resumed), (Some(ResumeToken([4; 16])), false));
     assert_eq!((welcome.resume_window_ms, &welcome.views[..]), (60_000, &[][..]));
 }
 

@@ -4,31 +4,43 @@ use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
 
-use herenow::actors::session_actor::Reader;
+use herenow::actors::socket::Socket;
 use herenow_client::Disconnect;
 use herenow_client::link::{CONNECT_TIMEOUT, Connect, Connecting, Link, Stream};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use turmoil::net::TcpStream;
-use turmoil::net::tcp::OwnedReadHalf;
 
-/// The reading half of a connection at the server. There is no kernel to tune.
-pub(crate) struct ServerReader(pub(crate) OwnedReadHalf);
+/// A connection at the server. There is no kernel to tune.
+pub(crate) struct ServerSocket(pub(crate) TcpStream);
 
-impl Reader for ServerReader {
-    fn agreed(&self, _: Duration) {}
+impl Socket for ServerSocket {}
 
-    fn ended(&self, _: Duration) {}
-}
-
-impl AsyncRead for ServerReader {
+impl AsyncRead for ServerSocket {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         Pin::new(&mut self.0).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for ServerSocket {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
     }
 }
 

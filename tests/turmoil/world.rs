@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use actix::prelude::*;
 use herenow::actors::fanout_actor::{FanoutActor, Fanouts};
-use herenow::actors::line::Lines;
+use herenow::actors::lines::Lines;
 use herenow::actors::registry_actor::RegistryActor;
 use herenow::actors::session_actor::{Local, SessionActor};
 use herenow::registry::{Registry, Rules};
@@ -20,7 +20,7 @@ use turmoil::net::TcpListener;
 use turmoil::{Builder, Sim};
 
 use super::journal::{ATTIC, Journal, LOBBY, PEOPLE, Shot};
-use super::wire::{Breaker, ServerReader, Wire};
+use super::wire::{Breaker, ServerSocket, Wire};
 
 pub(crate) const SERVER: &str = "server";
 const PORT: u16 = 4373;
@@ -157,16 +157,15 @@ impl Drop for World {
 /// The actors of one arbiter, and an accept loop in place of the listener.
 async fn serve(epoch: Epoch) -> turmoil::Result {
     let (config, clock) = (Arc::new(Config::default()), Clock::simulated(UNIX_MS));
-    let lines = Lines::default();
+    let lines = Lines::new(0);
     let fanout = FanoutActor::new(lines.clone(), Arc::clone(&config), clock).start();
     let registry = Registry::new(epoch, Rules::from(&*config));
     let registry = RegistryActor::new(registry, Fanouts(vec![fanout]), clock, None).start();
-    let local = Local { arbiter: 0, config, clock, registry, lines };
+    let local = Rc::new(Local::new(config, clock, registry, lines));
     let listener = TcpListener::bind(("0.0.0.0", PORT)).await?;
     loop {
         let (stream, address) = listener.accept().await?;
-        let (reader, writer) = stream.into_split();
-        SessionActor::begin(ServerReader(reader), Box::new(writer), address, &local);
+        SessionActor::begin(Box::new(ServerSocket(stream)), address, &local);
     }
 }
 

@@ -96,10 +96,11 @@ impl Reading {
     fn drain(&mut self, bytes: usize) {
         let mut left = bytes;
         let socket = &mut self.socket;
-        let flushed = self.outbox.flush(now(), |chunk| {
+        let flushed = self.outbox.flush(now(), |frames| {
             if left == 0 {
                 return Poll::Pending;
             }
+            let chunk: Vec<u8> = frames.iter().flat_map(|frame| frame.iter().copied()).collect();
             let taken = chunk.len().min(left);
             socket.extend_from_slice(&chunk[..taken]);
             left -= taken;
@@ -372,7 +373,7 @@ fn a_blocked_socket_is_known_since_its_last_byte() {
     assert!(blocked(&mut outbox, later).is_pending());
     assert_eq!((outbox.outflow().blocked_since, outbox.sent_at()), (Some(start), None));
     let mut first = true;
-    let one_byte = |_: &[u8]| match std::mem::take(&mut first) {
+    let one_byte = |_: &[IoSlice<'_>]| match std::mem::take(&mut first) {
         true => Poll::Ready(Ok(1)),
         false => Poll::Pending,
     };

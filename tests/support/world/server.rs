@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 use herenow::actors::outbox::Outbox;
 use herenow::clock::Moment;
 use herenow::config::Config;
-use herenow::registry::{self, Answer, Command, ConnectionId, Delivery, Registry, Rules, Vitals};
+use herenow::registry::{
+    self, Answer, Command, ConnectionId, Delivery, Registry, Rules, SignIn, Vitals,
+};
 use herenow::session::{Credentials, Effect, Session, goodbye, repair_answer};
 use herenow_client::protocol::frame::split_body;
 use herenow_client::protocol::{CloseReason, Epoch, ServerMessage};
@@ -20,6 +22,7 @@ const LINGER: Duration = Duration::from_secs(1);
 /// One connection at the server's end.
 pub struct Desk {
     session: Session,
+    credentials: Credentials,
     /// What it still has to send.
     pub outbox: Outbox,
     received: Vec<u8>,
@@ -74,7 +77,8 @@ impl Server {
         let id = ConnectionId(self.connections);
         let interval = Duration::ZERO;
         let desk = Desk {
-            session: Session::new(credentials, &self.config, now),
+            session: Session::new(&self.config, now),
+            credentials,
             outbox: Outbox::new(self.config.outbox_bytes_max),
             received: Vec::new(),
             regular_check: None,
@@ -132,7 +136,7 @@ impl Server {
         loop {
             let desk = self.desks.get_mut(&id)?;
             let was_full = desk.outbox.is_full();
-            let flushed = desk.outbox.flush(now.instant, |bytes| match write(bytes) {
+            let flushed = desk.outbox.flush(now.instant, |frames| match write(&frames[0]) {
                 0 => Poll::Pending,
                 n => Poll::Ready(Ok(n)),
             });
@@ -238,6 +242,11 @@ impl Server {
                     self.check(id, now);
                 }
                 Effect::Ask(command) => self.ask(id, command, now),
+                Effect::SignIn(hello, liveness) => {
+                    let Credentials { session, token } = desk.credentials;
+                    let sign_in = SignIn::new(*hello, liveness, session, token);
+                    self.ask(id, Command::SignIn(Box::new(sign_in)), now);
+                }
                 Effect::Close(reason, text) => {
                     desk.outbox.end(reason, goodbye(reason, text, Duration::ZERO).encode());
                     self.over(id, reason, now);

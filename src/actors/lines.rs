@@ -1,0 +1,146 @@
+//! The lines of one arbiter: which connection has which, and who watches what.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use herenow_protocol::ViewId;
+
+use super::line::SharedLine;
+use crate::registry::ConnectionId;
+
+/// Bits of a connection's number that say its place among the lines of its arbiter.
+const PLACE_BITS: u32 = 24;
+
+/// The bits above these say the arbiter; between them and the place is a count of connections, so that who gets the
+/// place of another is not taken for that one.
+const ARBITER_SHIFT: u32 = 58;
+
+/// The index of the arbiter that serves a connection.
+#[must_use]
+pub fn arbiter_of(connection: ConnectionId) -> usize {
+    usize::try_from(connection.0 >> ARBITER_SHIFT).expect("there are at most 64 arbiters")
+}
+
+fn place_of(connection: ConnectionId) -> usize {
+    usize::try_from(connection.0 & ((1 << PLACE_BITS) - 1)).expect("24 bits fit")
+}
+
+/// Lines that watch one view, ascending by connection. A publication goes through the lines that there were when it began.
+pub type Watchers = Rc<Vec<(ConnectionId, SharedLine)>>;
+
+/// Every line of one arbiter.
+#[derive(Clone)]
+pub struct Lines(Rc<Shared>);
+
+struct Shared {
+    arbiter: u64,
+    places: RefCell<Places>,
+    watchers: RefCell<HashMap<ViewId, Watchers>>,
+}
+
+#[derive(Default)]
+struct Places {
+    lines: Vec<Option<(ConnectionId, SharedLine)>>,
+    free: Vec<u32>,
+    /// Connections that there ever were.
+    begun: u64,
+}
+
+impl Lines {
+    /// No lines, of an arbiter with an index below 64.
+    #[must_use]
+    pub fn new(arbiter: usize) -> Self {
+        let shared = Shared {
+            arbiter: arbiter as u64,
+            places: RefCell::default(),
+            watchers: RefCell::default(),
+        };
+        Self(Rc::new(shared))
+    }
+
+    /// Makes a line known to the fan-out, under a number that no other connection of this process has.
+    pub fn insert(&self, line: SharedLine) -> ConnectionId {
+        let mut places = self.0.places.borrow_mut();
+        places.begun += 1;
+        let place = places.free.pop().unwrap_or_else(|| {
+            places.lines.push(None);
+            u32::try_from(places.lines.len() - 1).expect("descriptors are fewer")
+        });
+        let count = places.begun % (1 << (ARBITER_SHIFT - PLACE_BITS));
+        let number = (self.0.arbiter << ARBITER_SHIFT) | (count << PLACE_BITS) | u64::from(place);
+        let connection = ConnectionId(number);
+        places.lines[place as usize] = Some((connection, line));
+        connection
+    }
+
+    /// A line watches a view from now on.
+    pub fn watch(&self, view: ViewId, connection: ConnectionId, line: &SharedLine) {
+        let mut watchers = self.0.watchers.borrow_mut();
+        let lines = Rc::make_mut(watchers.entry(view).or_default());
+        if let Err(at) = lines.binary_search_by_key(&connection, |(id, _)| *id) {
+            lines.insert(at, (connection, Rc::clone(line)));
+        }
+    }
+
+    /// A line watches a view no more.
+    pub fn unwatch(&self, view: ViewId, connection: ConnectionId) {
+        let mut watchers = self.0.watchers.borrow_mut();
+        let Some(lines) = watchers.get_mut(&view) else { return };
+        if let Ok(at) = lines.binary_search_by_key(&connection, |(id, _)| *id) {
+            Rc::make_mut(lines).remove(at);
+        }
+        if lines.is_empty() {
+            watchers.remove(&view);
+        }
+    }
+
+    /// Forgets a line.
+    pub fn remove(&self, connection: ConnectionId) {
+        let Some(line) = self.take(connection) else { return };
+        let views: Vec<_> = line.borrow().outbox.views().collect();
+        views.into_iter().for_each(|view| self.unwatch(view, connection));
+    }
+
+    fn take(&self, connection: ConnectionId) -> Option<SharedLine> {
+        let mut places = self.0.places.borrow_mut();
+        let place = place_of(connection);
+        let (_, line) = places.lines.get_mut(place)?.take_if(|(id, _)| *id == connection)?;
+        places.free.push(u32::try_from(place).expect("24 bits fit"));
+        Some(line)
+    }
+
+    /// The line of a connection, if it is still there.
+    #[must_use]
+    pub fn get(&self, connection: ConnectionId) -> Option<SharedLine> {
+        let places = self.0.places.borrow();
+        let line = places.lines.get(place_of(connection))?.as_ref();
+        line.filter(|(id, _)| *id == connection).map(|(_, line)| Rc::clone(line))
+    }
+
+    /// The lines that watch a view.
+    #[must_use]
+    pub fn watchers(&self, view: ViewId) -> Watchers {
+        self.0.watchers.borrow().get(&view).cloned().unwrap_or_default()
+    }
+
+    /// Every line.
+    #[must_use]
+    pub fn all(&self) -> Vec<SharedLine> {
+        let places = self.0.places.borrow();
+        places.lines.iter().flatten().map(|(_, line)| Rc::clone(line)).collect()
+    }
+
+    /// How many lines there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        let places = self.0.places.borrow();
+        places.lines.len() - places.free.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}

@@ -1,0 +1,80 @@
+//! What a session reads from and writes to.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use socket2::{SockRef, TcpKeepalive};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+
+/// Between two probes of a connection that the kernel suspects to be dead.
+const KEEPALIVE_PROBE: Duration = Duration::from_secs(5);
+
+/// Probes before the kernel gives up on a connection.
+const KEEPALIVE_PROBES: u32 = 3;
+
+/// A connection. What it asks of the kernel is a backup: heartbeats decide.
+pub trait Socket: AsyncRead + AsyncWrite + Unpin + 'static {
+    /// Writes what is taken at once; [`io::ErrorKind::WouldBlock`] if that is nothing. Wakes nobody later.
+    ///
+    /// # Errors
+    /// The connection's.
+    fn try_write(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        let mut nobody = Context::from_waker(Waker::noop());
+        match Pin::new(self).poll_write_vectored(&mut nobody, slices) {
+            Poll::Ready(written) => written,
+            Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
+        }
+    }
+
+    /// A rule was agreed on that is not the usual one. Silence shorter than this is no reason to doubt the connection.
+    fn agreed(&self, detection_bound: Duration) {
+        let _ = detection_bound;
+    }
+
+    /// The session is over; the kernel may give up on what was said last after this time. Not set
+    /// before: `docs/decisions/0009-no-user-timeout-on-live-connections.md`.
+    fn ended(&self, timeout: Duration) {
+        let _ = timeout;
+    }
+}
+
+impl Socket for TcpStream {
+    // Not by way of `poll_write`: a task may poll only so often before tokio has it yield, and a fan-out writes to
+    // thousands.
+    fn try_write(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        match slices {
+            [one] => Self::try_write(self, one),
+            many => self.try_write_vectored(many),
+        }
+    }
+
+    fn agreed(&self, detection_bound: Duration) {
+        log_refusal("keepalive", keep_alive(SockRef::from(self), detection_bound));
+    }
+
+    fn ended(&self, timeout: Duration) {
+        let set = SockRef::from(self).set_tcp_user_timeout(Some(timeout));
+        log_refusal("TCP_USER_TIMEOUT", set);
+    }
+}
+
+/// Has the kernel probe a connection that is silent for longer than heartbeats allow. Connections inherit it from their
+/// listener.
+pub(super) fn keep_alive(socket: SockRef<'_>, detection_bound: Duration) -> io::Result<()> {
+    socket.set_tcp_keepalive(
+        &TcpKeepalive::new()
+            .with_time(detection_bound)
+            .with_interval(KEEPALIVE_PROBE)
+            .with_retries(KEEPALIVE_PROBES),
+    )
+}
+
+/// The heartbeats decide in any case, so an option that the system refuses ends nothing.
+pub(super) fn log_refusal(option: &str, set: io::Result<()>) {
+    if let Err(error) = set {
+        tracing::debug!(option, %error, "cannot set a socket option");
+    }
+}
