@@ -7,6 +7,11 @@ use clap::{Parser, Subcommand};
 mod cli;
 mod serve;
 
+/// Takes a tenth less for a session than the system's own: `docs/benchmarks.md`.
+#[cfg(not(target_env = "msvc"))]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// Who is here, now? A presence server, and the commands to look at one.
 #[derive(Debug, Parser)]
 #[command(version, about, after_help = AFTER_HELP)]

@@ -1,4 +1,4 @@
-//! One connection's way out: its [`Outbox`] and its socket.
+//! One connection: its socket, what came from it, and its [`Outbox`].
 //!
 //! The session and the fan-out of an arbiter both push to it, on one thread. Whoever pushes also
 //! tries to write; what the socket does not take at once is left to the session.
@@ -19,11 +19,13 @@ use crate::registry::Vitals;
 /// A line that the session and the fan-out of one arbiter share.
 pub type SharedLine = Rc<RefCell<Line>>;
 
-/// One connection's way out.
+/// One connection.
 pub struct Line {
     /// What is still to be sent.
     pub outbox: Outbox,
     socket: Box<dyn Socket>,
+    /// Bytes that came and wait: an incomplete frame, or what came while the session was busy.
+    unhandled: Vec<u8>,
     /// Wakes the session.
     session: Option<Waker>,
     /// The error with which the socket ended, until the session has seen it.
@@ -41,6 +43,7 @@ impl Line {
         Self {
             outbox,
             socket,
+            unhandled: Vec::new(),
             session: None,
             error: None,
             heard_at: now,
@@ -127,6 +130,16 @@ impl Line {
         ready!(Pin::new(&mut *self.socket).poll_read(cx, &mut buffer))?;
         let read = buffer.filled().len();
         Poll::Ready(Ok(&scratch[..read]))
+    }
+
+    /// Takes the bytes that wait to be handled.
+    pub fn take_unhandled(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.unhandled)
+    }
+
+    /// Keeps bytes until they can be handled. An idle connection keeps no buffer.
+    pub fn keep_unhandled(&mut self, bytes: Vec<u8>) {
+        self.unhandled = if bytes.is_empty() { Vec::new() } else { bytes };
     }
 
     /// Tells the peer that nothing more will come.

@@ -36,8 +36,6 @@ enum Tuned {
 /// The reading part of a session. Ends with the socket.
 #[derive(Default)]
 pub(super) struct ReadLoop {
-    /// Bytes that are not handled yet: an incomplete frame, or what came while the session was busy.
-    received: Vec<u8>,
     discarded: u32,
     tuned: Tuned,
 }
@@ -66,7 +64,7 @@ impl ReadLoop {
         task: &mut TaskContext<'_>,
     ) -> Poll<io::Result<()>> {
         let mut budget = FRAMES_PER_TURN;
-        budget -= self.handle_received(actor, budget, ctx);
+        budget -= self.handle(&[], actor, budget, ctx);
         // After its end a session reads on, and throws away, to see the peer close its own end.
         while budget > 0 && (actor.is_reading() || actor.session.is_ended()) {
             let (bytes, frames) = ready!(self.read(actor, budget, ctx, task))?;
@@ -102,39 +100,24 @@ impl ReadLoop {
 
     /// Handles new bytes, behind those that are left from before, and keeps the rest.
     fn handle(
-        &mut self,
+        &self,
         mut bytes: &[u8],
         actor: &mut SessionActor,
         frames_max: usize,
         ctx: &mut SessionContext,
     ) -> usize {
-        if self.received.is_empty() {
+        let mut left = actor.line.borrow_mut().take_unhandled();
+        if left.is_empty() {
             let frames = actor.receive(&mut bytes, frames_max, ctx);
-            self.received.extend_from_slice(bytes);
+            actor.line.borrow_mut().keep_unhandled(bytes.to_vec());
             return frames;
         }
-        self.received.extend_from_slice(bytes);
-        self.handle_received(actor, frames_max, ctx)
-    }
-
-    /// Handles what an earlier read left.
-    fn handle_received(
-        &mut self,
-        actor: &mut SessionActor,
-        frames_max: usize,
-        ctx: &mut SessionContext,
-    ) -> usize {
-        if self.received.is_empty() {
-            return 0;
-        }
-        let mut rest = &self.received[..];
+        left.extend_from_slice(bytes);
+        let mut rest = &left[..];
         let frames = actor.receive(&mut rest, frames_max, ctx);
-        let handled = self.received.len() - rest.len();
-        self.received.drain(..handled);
-        if self.received.is_empty() {
-            // An idle session keeps no buffer.
-            self.received = Vec::new();
-        }
+        let handled = left.len() - rest.len();
+        left.drain(..handled);
+        actor.line.borrow_mut().keep_unhandled(left);
         frames
     }
 
