@@ -114,7 +114,14 @@ impl Line {
             return Poll::Ready(Err(error));
         }
         let Self { outbox, socket, .. } = self;
-        outbox.flush(now, |slices| Pin::new(&mut **socket).poll_write_vectored(cx, slices))
+        outbox.flush(now, |slices| {
+            let socket = Pin::new(&mut **socket);
+            match slices {
+                // Sending one buffer costs the kernel less than a list of one.
+                [one] => socket.poll_write(cx, one),
+                many => socket.poll_write_vectored(cx, many),
+            }
+        })
     }
 
     /// Reads what has come.
