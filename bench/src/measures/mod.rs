@@ -1,0 +1,93 @@
+//! The measures, one to a file. Each measures the server, then its floor with frames of the sizes that the server's had.
+
+pub(crate) mod fan_out;
+pub(crate) mod heartbeat;
+pub(crate) mod idle;
+pub(crate) mod sign_in;
+
+use std::time::Duration;
+
+use crate::crowd::{CONNECTING_MAX, Crowd, Heard};
+use crate::failure::Failure;
+use crate::patience::{Patience, TURN};
+use crate::report::{Figures, Record};
+use crate::setting::Setting;
+use fan_out::FanOut;
+use heartbeat::Beating;
+
+/// Long enough for 20,000 connections.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// One measure with its parameters.
+#[derive(Clone, Debug)]
+pub(crate) enum Measure {
+    /// [`idle`]
+    Idle {
+        /// People signed in.
+        sessions: usize,
+        /// From the last sign-in to the reading.
+        settle: Duration,
+    },
+    /// [`heartbeat`]
+    Heartbeat(Beating),
+    /// [`fan_out`]
+    FanOut(FanOut),
+    /// [`fan_out::beats_beside`]
+    BeatsBeside(FanOut),
+    /// [`sign_in`]
+    SignIn {
+        /// People who sign in.
+        sessions: usize,
+    },
+}
+
+impl Measure {
+    /// Takes it, as often as the setting says.
+    pub(crate) fn take(&self, setting: &Setting) -> Result<Record, Failure> {
+        match self {
+            Self::Idle { sessions, settle } => idle::measure(setting, *sessions, *settle),
+            Self::Heartbeat(beating) => heartbeat::measure(setting, *beating),
+            Self::FanOut(fan_out) => fan_out::measure(setting, *fan_out),
+            Self::BeatsBeside(fan_out) => fan_out::beats_beside(setting, *fan_out),
+            Self::SignIn { sessions } => sign_in::measure(setting, *sessions),
+        }
+    }
+}
+
+/// Takes a measure as often as the setting says.
+pub(crate) fn repeat(
+    setting: &Setting,
+    mut run: impl FnMut() -> Result<Figures, Failure>,
+) -> Result<Vec<Figures>, Failure> {
+    (0..setting.runs).map(|_| run()).collect()
+}
+
+/// Opens `count` more connections to a floor. Where there is an introduction, each says it and waits for the answer.
+pub(crate) fn meet_floor(
+    crowd: &mut Crowd,
+    count: usize,
+    introduction: &[u8],
+) -> Result<(), Failure> {
+    let patience = Patience::new("connections to the floor", PATIENCE);
+    let (mut opened, mut met) = (0, 0);
+    while met < count {
+        while opened < count && opened - met < CONNECTING_MAX {
+            crowd.connect()?;
+            opened += 1;
+        }
+        crowd.turn(TURN, |lines, who, heard| match heard {
+            Heard::Connected if introduction.is_empty() => {
+                met += 1;
+                Ok(())
+            }
+            Heard::Connected => lines.send(who, introduction),
+            Heard::Frame(_) => {
+                met += 1;
+                Ok(())
+            }
+            Heard::Closed => Ok(()),
+        })?;
+        patience.check()?;
+    }
+    Ok(())
+}
