@@ -6,7 +6,9 @@
 //! +----------+-------------------------+----------+----
 //! ```
 
-use bytes::{Buf, BufMut, Bytes, BytesMut};
+use std::cell::RefCell;
+
+use bytes::{Buf, Bytes, BytesMut};
 use serde::de::Deserialize;
 use serde::ser::Serialize;
 
@@ -105,22 +107,42 @@ pub fn take_body(buffer: &mut BytesMut, max: usize) -> Result<Option<Bytes>, Dec
     Ok(Some(buffer.split_to(len).freeze()))
 }
 
+thread_local! {
+    /// Where frames are built, so that each is copied once, at its final size.
+    static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
 /// Appends `message` to `buffer` as one frame.
 ///
 /// # Panics
 /// If the message takes more than [`FRAME_BYTES_MAX`] bytes: who builds lists splits them.
 pub(crate) fn put_frame<M: Serialize>(message: &M, buffer: &mut BytesMut) {
-    let start = buffer.len();
-    buffer.put_u16(0);
-    rmp_serde::encode::write(&mut buffer.writer(), message)
-        .expect("writing a message to memory cannot fail");
-    let len = buffer.len() - start - FRAME_PREFIX_BYTES;
-    assert!(
-        len <= FRAME_BYTES_MAX,
-        "a frame of {len} bytes was built, at most {FRAME_BYTES_MAX} fit"
-    );
-    let prefix = u16::try_from(len).expect("checked one line above").to_be_bytes();
-    buffer[start..start + FRAME_PREFIX_BYTES].copy_from_slice(&prefix);
+    with_frame(message, |frame| buffer.extend_from_slice(frame));
+}
+
+/// `message` as one frame.
+///
+/// # Panics
+/// As [`put_frame`].
+pub(crate) fn frame<M: Serialize>(message: &M) -> Bytes {
+    with_frame(message, Bytes::copy_from_slice)
+}
+
+fn with_frame<M: Serialize, T>(message: &M, take: impl FnOnce(&[u8]) -> T) -> T {
+    SCRATCH.with_borrow_mut(|scratch| {
+        scratch.clear();
+        scratch.extend_from_slice(&[0; FRAME_PREFIX_BYTES]);
+        rmp_serde::encode::write(scratch, message)
+            .expect("writing a message to memory cannot fail");
+        let len = scratch.len() - FRAME_PREFIX_BYTES;
+        assert!(
+            len <= FRAME_BYTES_MAX,
+            "a frame of {len} bytes was built, at most {FRAME_BYTES_MAX} fit"
+        );
+        let prefix = u16::try_from(len).expect("checked one line above").to_be_bytes();
+        scratch[..FRAME_PREFIX_BYTES].copy_from_slice(&prefix);
+        take(scratch)
+    })
 }
 
 /// Reads the one array of fields that fills `body`.

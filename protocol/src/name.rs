@@ -191,6 +191,9 @@ fn refuse_controls(text: &str) -> Result<(), InvalidText> {
 }
 
 fn is_nfc(text: &str) -> bool {
+    if text.is_ascii() {
+        return true;
+    }
     match is_nfc_quick(text.chars()) {
         IsNormalized::Yes => true,
         IsNormalized::No => false,
@@ -200,6 +203,10 @@ fn is_nfc(text: &str) -> bool {
 
 fn is_control(c: char) -> bool {
     use GeneralCategory::{Control, LineSeparator, ParagraphSeparator};
+    // Most names need no look into Unicode's tables.
+    if c.is_ascii() {
+        return c.is_ascii_control();
+    }
     matches!(c.general_category(), Control | LineSeparator | ParagraphSeparator) || is_bidi(c)
 }
 
@@ -213,6 +220,9 @@ fn is_bidi(c: char) -> bool {
 /// (`DerivedCoreProperties.txt`, `Default_Ignorable_Code_Point`; U+2800 is the blank Braille pattern).
 fn is_invisible(c: char) -> bool {
     use GeneralCategory as G;
+    if c.is_ascii() {
+        return c.is_ascii_control();
+    }
     is_control(c)
         || matches!(c.general_category(), G::Format | G::PrivateUse | G::Unassigned | G::Surrogate)
         || matches!(c,

@@ -9,7 +9,7 @@ use bytes::{Bytes, BytesMut};
 
 use crate::close::CloseReason;
 use crate::digest::Epoch;
-use crate::frame::{DecodeError, put_frame, read_array};
+use crate::frame::{DecodeError, frame, put_frame, read_array};
 use crate::ids::{DeviceId, InvalidDeviceId, OperatorKey, ResumeToken, UserId, UserKey, ViewId};
 use crate::limits::{FRAME_PREFIX_BYTES, HELLO_BYTES_MAX, VERSION};
 use crate::metadata::InvalidMetadata;
@@ -255,9 +255,7 @@ impl ClientMessage {
     /// As [`Self::encode_into`].
     #[must_use]
     pub fn encode(&self) -> Bytes {
-        let mut buffer = BytesMut::with_capacity(64);
-        self.encode_into(&mut buffer);
-        buffer.freeze()
+        frame(self)
     }
 }
 

@@ -7,7 +7,7 @@ use bytes::{Bytes, BytesMut};
 
 use crate::close::CloseReason;
 use crate::digest::{Digest, Epoch};
-use crate::frame::{DecodeError, put_frame, read_array};
+use crate::frame::{DecodeError, frame, put_frame, read_array};
 use crate::ids::{ResumeToken, SessionId, UserId, ViewId};
 use crate::presence::{Choice, Entry, Presence, Shown};
 use crate::report::{Explanation, Health};
@@ -279,9 +279,7 @@ impl ServerMessage {
     /// As [`Self::encode_into`].
     #[must_use]
     pub fn encode(&self) -> Bytes {
-        let mut buffer = BytesMut::with_capacity(64);
-        self.encode_into(&mut buffer);
-        buffer.freeze()
+        frame(self)
     }
 
     /// Reads the body of one frame; `None` for an op that this build does not know.

@@ -20,12 +20,10 @@ impl Serialize for ServerMessage {
             Self::Welcome(welcome) => welcome.serialize(serializer),
             Self::HeartbeatAck { n, me, views } => {
                 let me = me.as_ref().map(WirePresence);
-                let views: Vec<_> = views.iter().map(WireProof::new).collect();
-                (HEARTBEAT_ACK, n, me, views).serialize(serializer)
+                (HEARTBEAT_ACK, n, me, WireProofs(views)).serialize(serializer)
             }
             Self::SnapshotPage { view, first, last, entries } => {
-                let entries: Vec<_> = entries.iter().map(WireEntry).collect();
-                (SNAPSHOT_PAGE, view.0, first.0, last.0, entries).serialize(serializer)
+                (SNAPSHOT_PAGE, view.0, first.0, last.0, WireEntries(entries)).serialize(serializer)
             }
             Self::SnapshotEnd { view, proof } => {
                 let digest = Bin(proof.digest.to_bytes());
@@ -48,8 +46,8 @@ impl Serialize for ServerMessage {
             }
             Self::Chosen(choice) => serialize_choice(choice, serializer),
             Self::People { request, count, entries, next } => {
-                let entries: Vec<_> = entries.iter().map(WireEntry).collect();
-                (PEOPLE, request, count, entries, next.map(|id| id.0)).serialize(serializer)
+                (PEOPLE, request, count, WireEntries(entries), next.map(|id| id.0))
+                    .serialize(serializer)
             }
             Self::Explanation { request, explanation } => {
                 serialize_explanation(*request, explanation, serializer)
@@ -154,6 +152,14 @@ impl Serialize for Change {
     }
 }
 
+struct WireEntries<'a>(&'a [Entry]);
+
+impl Serialize for WireEntries<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(WireEntry))
+    }
+}
+
 /// `[id, name, status, text, since, automatic, until, devices, metadata]`, in a page and as the input of the
 /// digest.
 pub(crate) struct WireEntry<'a>(pub(crate) &'a Entry);
@@ -251,6 +257,14 @@ impl Serialize for Bytes<'_> {
 }
 
 /// `[view, version, count, digest]` in an ack.
+struct WireProofs<'a>(&'a [(ViewId, ViewProof)]);
+
+impl Serialize for WireProofs<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(WireProof::new))
+    }
+}
+
 struct WireProof(u32, u64, u32, Bin);
 
 impl WireProof {
