@@ -1,6 +1,8 @@
 //! The only place that reads a clock. Everything else takes a [`Moment`] or an [`Instant`].
 
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::num::NonZeroU32;
+use std::sync::LazyLock;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// One reading of both clocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +51,32 @@ impl Clock {
     }
 }
 
+/// An instant of the last weeks, to the millisecond, in four bytes: there are many connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mark(NonZeroU32);
+
+/// What marks count from.
+static BEGUN: LazyLock<Instant> = LazyLock::new(runtime_now);
+
+impl Mark {
+    /// Marks an instant.
+    #[must_use]
+    pub fn of(instant: Instant) -> Self {
+        let ms = match instant.checked_duration_since(*BEGUN) {
+            Some(after) => after.as_millis() as u32,
+            None => (BEGUN.duration_since(instant).as_millis() as u32).wrapping_neg(),
+        };
+        Self(NonZeroU32::new(ms).unwrap_or(NonZeroU32::MIN))
+    }
+
+    /// The instant that was marked, at most 49 days before `now`.
+    #[must_use]
+    pub fn instant(self, now: Instant) -> Instant {
+        let ago = Self::of(now).0.get().wrapping_sub(self.0.get());
+        now.checked_sub(Duration::from_millis(ago.into())).unwrap_or(now)
+    }
+}
+
 /// The runtime's time, so that a paused runtime pauses the server's logic with it.
 #[expect(clippy::disallowed_methods, reason = "this module is the clock")]
 fn runtime_now() -> Instant {
@@ -61,6 +89,22 @@ fn wall_ms() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, millis)
 }
 
-fn millis(duration: std::time::Duration) -> u64 {
+fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mark_finds_back_within_seven_weeks_wherever_it_was_made() {
+        let (now, ms) = (runtime_now(), Duration::from_millis);
+        for start in [now, now + ms(u32::MAX.into()) - ms(700), now + ms(1 << 40), now - ms(40)] {
+            for ago in [0, 1, 999, 2_000, u64::from(u32::MAX) / 2] {
+                let found = Mark::of(start).instant(start + ms(ago));
+                assert!(found <= start + ms(1) && found + ms(2) > start, "{ago} ms ago");
+            }
+        }
+    }
 }

@@ -153,7 +153,9 @@ impl Handler<Inspect> for FanoutActor {
     type Result = MessageResult<Inspect>;
 
     fn handle(&mut self, Inspect(connection): Inspect, _: &mut Context<Self>) -> Self::Result {
-        MessageResult(self.lines.get(connection).map(|line| line.borrow().vitals()))
+        MessageResult(
+            self.lines.get(connection).map(|line| line.borrow().vitals(self.clock.instant())),
+        )
     }
 }
 

@@ -4,16 +4,17 @@
 //! tries to write; what the socket does not take at once is left to the session.
 
 use std::cell::RefCell;
-use std::io;
+use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::{Duration, Instant};
 
-use tokio::io::ReadBuf;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::outbox::Outbox;
-use super::socket::Socket;
+use super::socket::{AnySocket, Socket};
+use crate::clock::Mark;
 use crate::registry::Vitals;
 
 /// A line that the session and the fan-out of one arbiter share.
@@ -23,15 +24,18 @@ pub type SharedLine = Rc<RefCell<Line>>;
 pub struct Line {
     /// What is still to be sent.
     pub outbox: Outbox,
-    socket: Box<dyn Socket>,
+    socket: AnySocket,
     /// Bytes that came and wait: an incomplete frame, or what came while the session was busy.
-    unhandled: Vec<u8>,
+    #[expect(clippy::box_collection, reason = "most lines have none, and there are many lines")]
+    unhandled: Option<Box<Vec<u8>>>,
     /// Wakes the session.
     session: Option<Waker>,
     /// The error with which the socket ended, until the session has seen it.
     error: Option<io::Error>,
     /// The last sign of life of the peer.
-    heard_at: Instant,
+    heard: Mark,
+    /// When the socket last took bytes.
+    sent: Option<Mark>,
     interval_ms: u32,
     round_trip_us: u32,
 }
@@ -39,14 +43,15 @@ pub struct Line {
 impl Line {
     /// A line over a socket.
     #[must_use]
-    pub fn new(outbox: Outbox, socket: Box<dyn Socket>, now: Instant) -> Self {
+    pub fn new(outbox: Outbox, socket: AnySocket, now: Instant) -> Self {
         Self {
             outbox,
             socket,
-            unhandled: Vec::new(),
+            unhandled: None,
             session: None,
             error: None,
-            heard_at: now,
+            heard: Mark::of(now),
+            sent: None,
             interval_ms: 0,
             round_trip_us: 0,
         }
@@ -54,7 +59,7 @@ impl Line {
 
     /// The peer was heard.
     pub fn heard(&mut self, now: Instant) {
-        self.heard_at = now;
+        self.heard = Mark::of(now);
     }
 
     /// The heartbeat interval was agreed on.
@@ -69,10 +74,10 @@ impl Line {
 
     /// What is known of the connection.
     #[must_use]
-    pub fn vitals(&self) -> Vitals {
+    pub fn vitals(&self, now: Instant) -> Vitals {
         Vitals {
-            heard_at: self.heard_at,
-            sent_at: self.outbox.sent_at(),
+            heard_at: self.heard.instant(now),
+            sent_at: self.sent.map(|sent| sent.instant(now)),
             round_trip_us: self.round_trip_us.into(),
             interval: Duration::from_millis(self.interval_ms.into()),
         }
@@ -81,7 +86,7 @@ impl Line {
     /// The socket, to be told what was agreed on.
     #[must_use]
     pub fn socket(&self) -> &dyn Socket {
-        &*self.socket
+        &self.socket
     }
 
     /// Writes what the socket takes now, and wakes the session if it has something left to do.
@@ -92,8 +97,7 @@ impl Line {
                 self.wake()
             };
         }
-        let Self { outbox, socket, .. } = self;
-        let written = outbox.flush(now, |slices| match socket.try_write(slices) {
+        let written = self.write(now, |socket, slices| match socket.try_write(slices) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Poll::Pending,
             written => Poll::Ready(written),
         });
@@ -113,15 +117,28 @@ impl Line {
         if let Some(error) = self.error.take() {
             return Poll::Ready(Err(error));
         }
-        let Self { outbox, socket, .. } = self;
-        outbox.flush(now, |slices| {
-            let socket = Pin::new(&mut **socket);
+        self.write(now, |socket, slices| {
+            let socket = Pin::new(socket);
             match slices {
                 // Sending one buffer costs the kernel less than a list of one.
                 [one] => socket.poll_write(cx, one),
                 many => socket.poll_write_vectored(cx, many),
             }
         })
+    }
+
+    fn write(
+        &mut self,
+        now: Instant,
+        mut write: impl FnMut(&mut AnySocket, &[IoSlice<'_>]) -> Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<()>> {
+        let Self { outbox, socket, .. } = self;
+        let waiting = outbox.queued_bytes();
+        let written = outbox.flush(now, |slices| write(socket, slices));
+        if outbox.queued_bytes() < waiting {
+            self.sent = Some(Mark::of(now));
+        }
+        written
     }
 
     /// Reads what has come.
@@ -134,19 +151,19 @@ impl Line {
         scratch: &'b mut [u8],
     ) -> Poll<io::Result<&'b [u8]>> {
         let mut buffer = ReadBuf::new(scratch);
-        ready!(Pin::new(&mut *self.socket).poll_read(cx, &mut buffer))?;
+        ready!(Pin::new(&mut self.socket).poll_read(cx, &mut buffer))?;
         let read = buffer.filled().len();
         Poll::Ready(Ok(&scratch[..read]))
     }
 
     /// Takes the bytes that wait to be handled.
     pub fn take_unhandled(&mut self) -> Vec<u8> {
-        std::mem::take(&mut self.unhandled)
+        self.unhandled.take().map(|bytes| *bytes).unwrap_or_default()
     }
 
     /// Keeps bytes until they can be handled. An idle connection keeps no buffer.
     pub fn keep_unhandled(&mut self, bytes: Vec<u8>) {
-        self.unhandled = if bytes.is_empty() { Vec::new() } else { bytes };
+        self.unhandled = (!bytes.is_empty()).then(|| Box::new(bytes));
     }
 
     /// Tells the peer that nothing more will come.
@@ -154,7 +171,7 @@ impl Line {
     /// # Errors
     /// The socket's.
     pub fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.socket).poll_shutdown(cx)
+        Pin::new(&mut self.socket).poll_shutdown(cx)
     }
 
     /// This wakes the session.

@@ -77,7 +77,7 @@ impl Actor for ListenerActor {
         let listener = self.listener.take().expect("an actor is started once");
         let local = Rc::clone(&self.local);
         let bound = local.config().liveness(None).detection_bound();
-        log_refusal("keepalive", keep_alive(SockRef::from(&listener), bound));
+        log_refusal("keepalive", keep_alive(&SockRef::from(&listener), bound));
         let accepting = async move {
             match TcpListener::from_std(listener) {
                 Ok(listener) => accept_all(&listener, &local).await,
@@ -108,7 +108,7 @@ async fn accept_all(listener: &TcpListener, local: &Rc<Local>) {
                     tracing::info!("accepting connections again");
                 }
                 wait = BACK_OFF.0;
-                SessionActor::begin(Box::new(stream), address, local);
+                SessionActor::begin(stream.into(), address, local);
                 let pause = pace.take(local.clock().instant());
                 if !pause.is_zero() {
                     tokio::time::sleep(pause).await;

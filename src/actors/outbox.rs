@@ -41,19 +41,17 @@ pub const FRAMES_MAX: usize = 2_560;
 const SLICES_MAX: usize = 32;
 
 /// Pages are asked for when no more than this share of the bound is queued.
-const LOW_WATER_DIVISOR: usize = 4;
+const LOW_WATER_DIVISOR: u32 = 4;
 
 /// What one session still has to send.
 #[derive(Debug)]
 pub struct Outbox {
     queue: VecDeque<Bytes>,
-    queued_bytes: usize,
+    queued_bytes: u32,
     /// Some bytes of the front frame have left.
     front_begun: bool,
-    bytes_max: usize,
+    bytes_max: u32,
     blocked_since: Option<Instant>,
-    /// When the socket last took bytes.
-    sent_at: Option<Instant>,
     /// How others see this session's user.
     me: Option<Presence>,
     /// That was told since the sign-in was answered.
@@ -100,9 +98,8 @@ impl Outbox {
             queue: VecDeque::new(),
             queued_bytes: 0,
             front_begun: false,
-            bytes_max,
+            bytes_max: size(bytes_max),
             blocked_since: None,
-            sent_at: None,
             me: None,
             mirrored: false,
             views: Vec::new(),
@@ -125,7 +122,7 @@ impl Outbox {
     /// Queues an answer.
     pub fn push(&mut self, frame: Bytes) {
         if self.ending.is_none() {
-            self.queued_bytes += frame.len();
+            self.queued_bytes += size(frame.len());
             self.queue.push_back(frame);
         }
     }
@@ -186,7 +183,7 @@ impl Outbox {
 
     /// Queues a step of a view, or marks the view behind.
     pub fn deliver(&mut self, delta: &PublishedDelta) {
-        let fits = self.queued_bytes + delta.frame.len() <= self.bytes_max;
+        let fits = self.queued_bytes + size(delta.frame.len()) <= self.bytes_max;
         let Some(view) = self.view(delta.view) else { return };
         let (ViewState::Paging { proof, .. } | ViewState::Live { proof }) = &mut view.state else {
             return;
@@ -267,12 +264,6 @@ impl Outbox {
         self.views.iter().map(|view| view.id)
     }
 
-    /// When the socket last took bytes.
-    #[must_use]
-    pub fn sent_at(&self) -> Option<Instant> {
-        self.sent_at
-    }
-
     /// Whether [`Self::next_wish`] would find one.
     #[must_use]
     pub fn has_wish(&self) -> bool {
@@ -296,7 +287,7 @@ impl Outbox {
             return;
         }
         self.queue.truncate(usize::from(self.front_begun));
-        self.queued_bytes = self.queue.iter().map(Bytes::len).sum();
+        self.queued_bytes = size(self.queue.iter().map(Bytes::len).sum());
         self.push(goodbye);
         self.ending = Some(reason);
     }
@@ -316,13 +307,14 @@ impl Outbox {
     /// Bytes that wait for the socket.
     #[must_use]
     pub fn queued_bytes(&self) -> usize {
-        self.queued_bytes
+        self.queued_bytes as usize
     }
 
     /// Whether the session must read no further until the socket has drained.
     #[must_use]
     pub fn is_full(&self) -> bool {
-        self.queued_bytes > self.bytes_max + REPLY_RESERVE || self.queue.len() > FRAMES_MAX
+        self.queued_bytes() > self.bytes_max as usize + REPLY_RESERVE
+            || self.queue.len() > FRAMES_MAX
     }
 
     /// What a session's check needs to know.
@@ -352,7 +344,7 @@ impl Outbox {
             };
             match written? {
                 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                written => self.left(written, now),
+                written => self.left(written),
             }
         }
         // An idle session keeps no queue.
@@ -361,10 +353,9 @@ impl Outbox {
     }
 
     /// The socket took these bytes.
-    fn left(&mut self, mut bytes: usize, now: Instant) {
-        self.queued_bytes -= bytes;
+    fn left(&mut self, mut bytes: usize) {
+        self.queued_bytes -= size(bytes);
         self.blocked_since = None;
-        self.sent_at = Some(now);
         while let Some(front) = self.queue.front_mut() {
             if bytes < front.len() {
                 front.advance(bytes);
@@ -380,6 +371,11 @@ impl Outbox {
     fn view(&mut self, id: ViewId) -> Option<&mut OpenView> {
         self.views.iter_mut().find(|view| view.id == id)
     }
+}
+
+/// Bytes as they are counted here: there are many outboxes, and none comes near the end of the range.
+fn size(bytes: usize) -> u32 {
+    u32::try_from(bytes).unwrap_or(u32::MAX)
 }
 
 impl OpenView {

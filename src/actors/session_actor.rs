@@ -25,7 +25,7 @@ use super::lines::Lines;
 use super::messages::{FromSession, Patiently};
 use super::outbox::Outbox;
 use super::registry_actor::RegistryActor;
-use super::socket::Socket;
+use super::socket::AnySocket;
 use crate::clock::Clock;
 use crate::config::{Config, Liveness};
 use crate::registry::{Answer, Command, ConnectionId, SignIn};
@@ -92,7 +92,7 @@ pub struct SessionActor {
 
 impl SessionActor {
     /// Starts a session for an accepted connection, on this thread.
-    pub fn begin(socket: Box<dyn Socket>, address: SocketAddr, local: &Rc<Local>) {
+    pub fn begin(socket: AnySocket, address: SocketAddr, local: &Rc<Local>) {
         let now = local.clock.instant();
         let outbox = Outbox::new(local.config.outbox_bytes_max);
         let line = Rc::new(RefCell::new(Line::new(outbox, socket, now)));

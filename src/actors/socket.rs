@@ -6,7 +6,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 /// Between two probes of a connection that the kernel suspects to be dead.
@@ -52,7 +52,7 @@ impl Socket for TcpStream {
     }
 
     fn agreed(&self, detection_bound: Duration) {
-        log_refusal("keepalive", keep_alive(SockRef::from(self), detection_bound));
+        log_refusal("keepalive", keep_alive(&SockRef::from(self), detection_bound));
     }
 
     fn ended(&self, timeout: Duration) {
@@ -61,9 +61,88 @@ impl Socket for TcpStream {
     }
 }
 
+/// A connection as a line holds it: most are of one kind, and need no allocation of their own.
+pub enum AnySocket {
+    /// A connection of this machine's network.
+    Tcp(TcpStream),
+    /// Any other.
+    Other(Box<dyn Socket>),
+}
+
+impl AnySocket {
+    fn inner(&mut self) -> Pin<&mut dyn Socket> {
+        match self {
+            Self::Tcp(socket) => Pin::new(socket),
+            Self::Other(socket) => Pin::new(&mut **socket),
+        }
+    }
+}
+
+impl From<TcpStream> for AnySocket {
+    fn from(socket: TcpStream) -> Self {
+        Self::Tcp(socket)
+    }
+}
+
+impl AsyncRead for AnySocket {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.get_mut().inner().poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for AnySocket {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.get_mut().inner().poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.get_mut().inner().poll_write_vectored(cx, slices)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.get_mut().inner().poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.get_mut().inner().poll_shutdown(cx)
+    }
+}
+
+impl Socket for AnySocket {
+    fn try_write(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.inner().get_mut().try_write(slices)
+    }
+
+    fn agreed(&self, detection_bound: Duration) {
+        match self {
+            Self::Tcp(socket) => socket.agreed(detection_bound),
+            Self::Other(socket) => socket.agreed(detection_bound),
+        }
+    }
+
+    fn ended(&self, timeout: Duration) {
+        match self {
+            Self::Tcp(socket) => socket.ended(timeout),
+            Self::Other(socket) => socket.ended(timeout),
+        }
+    }
+}
+
 /// Has the kernel probe a connection that is silent for longer than heartbeats allow. Connections inherit it from their
 /// listener.
-pub(super) fn keep_alive(socket: SockRef<'_>, detection_bound: Duration) -> io::Result<()> {
+pub(super) fn keep_alive(socket: &SockRef<'_>, detection_bound: Duration) -> io::Result<()> {
     socket.set_tcp_keepalive(
         &TcpKeepalive::new()
             .with_time(detection_bound)

@@ -27,7 +27,7 @@ use super::fanout_actor::{FanoutActor, Fanouts};
 use super::lines::Lines;
 use super::registry_actor::{EXIT_SOFTWARE, RegistryActor};
 use super::session_actor::{Local, SessionActor};
-use super::socket::Socket;
+use super::socket::{AnySocket, Socket};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::registry::{Registry, Rules};
@@ -109,7 +109,7 @@ impl Rig {
         let mine = Mine::default();
         let socket = Mined { stream: theirs, mine: mine.clone() };
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
-        SessionActor::begin(Box::new(socket), address, &self.local);
+        SessionActor::begin(AnySocket::Other(Box::new(socket)), address, &self.local);
         (mine, Caller { stream: ours, received: BytesMut::new() })
     }
 

@@ -10,6 +10,7 @@ use herenow::actors::fanout_actor::{FanoutActor, Fanouts};
 use herenow::actors::lines::Lines;
 use herenow::actors::registry_actor::RegistryActor;
 use herenow::actors::session_actor::{Local, SessionActor};
+use herenow::actors::socket::AnySocket;
 use herenow::registry::{Registry, Rules};
 use herenow::{Clock, Config};
 use herenow_client::protocol::{
@@ -165,7 +166,8 @@ async fn serve(epoch: Epoch) -> turmoil::Result {
     let listener = TcpListener::bind(("0.0.0.0", PORT)).await?;
     loop {
         let (stream, address) = listener.accept().await?;
-        SessionActor::begin(Box::new(ServerSocket(stream)), address, &local);
+        let socket = AnySocket::Other(Box::new(ServerSocket(stream)));
+        SessionActor::begin(socket, address, &local);
     }
 }
 

@@ -8,6 +8,7 @@ use std::task::{Context as TaskContext, Poll};
 
 use actix::dev::channel;
 use actix::prelude::*;
+use smallvec::SmallVec;
 
 use super::SessionActor;
 
@@ -16,14 +17,18 @@ type Future = Pin<Box<dyn ActorFuture<SessionActor, Output = ()>>>;
 /// Runs the futures of a session: its interval, its timers, and what it awaits of the registry.
 pub struct SessionContext {
     /// In the order in which they were spawned. A future is taken out while it runs.
-    futures: Vec<(SpawnHandle, Option<Future>)>,
+    futures: SmallVec<[(SpawnHandle, Option<Future>); 1]>,
     newest: SpawnHandle,
     state: ActorState,
 }
 
 impl SessionContext {
     pub(super) fn new() -> Self {
-        Self { futures: Vec::new(), newest: SpawnHandle::default(), state: ActorState::Started }
+        Self {
+            futures: SmallVec::new(),
+            newest: SpawnHandle::default(),
+            state: ActorState::Started,
+        }
     }
 
     fn is_stopping(&self) -> bool {
@@ -90,7 +95,6 @@ impl AsyncContext<SessionActor> for SessionContext {
         F: ActorFuture<SessionActor, Output = ()> + 'static,
     {
         self.newest = self.newest.next();
-        self.futures.reserve_exact(1);
         self.futures.push((self.newest, Some(Box::pin(future))));
         self.newest
     }
