@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
+use crate::accounting::Used;
 use crate::crowd::Crowd;
 use crate::failure::Failure;
 use crate::floor::{Broadcast, Floor};
@@ -40,7 +41,7 @@ pub(crate) struct FanOut {
 
 /// What one run came to, on the server or a floor.
 struct Outcome {
-    cpu: Duration,
+    used: Used,
     deliveries: u64,
     latency: Histogram<u64>,
     beats: Option<Histogram<u64>>,
@@ -94,11 +95,16 @@ fn parameters(fan_out: FanOut) -> Vec<(&'static str, serde_json::Value)> {
 }
 
 fn figures(pace: Pace, real: &Outcome, floor: &Outcome) -> Figures {
-    let each = |outcome: &Outcome| outcome.cpu.as_secs_f64() * 1e6 / outcome.deliveries as f64;
+    let each = |outcome: &Outcome| outcome.used.us_each(outcome.deliveries);
     let at = |outcome: &Outcome, quantile| outcome.latency.value_at_quantile(quantile) as f64;
     match pace {
         Pace::Closed => {
-            vec![("cpu_us_per_delivery", each(real)), ("floor_cpu_us_per_delivery", each(floor))]
+            vec![
+                ("cpu_us_per_delivery", each(real)),
+                ("floor_cpu_us_per_delivery", each(floor)),
+                ("busy_percent", real.used.busy_percent()),
+                ("floor_busy_percent", floor.used.busy_percent()),
+            ]
         }
         Pace::Rate(_) => vec![
             ("p50_us", at(real, 0.5)),
@@ -142,10 +148,10 @@ fn drive_on<S: Stage>(
 ) -> Result<Outcome, Failure> {
     drive.run(fan_out.pace, fan_out.time / 10)?;
     count_anew(drive.stage());
-    let before = server.account.cpu()?;
+    let meter = server.account.meter()?;
     drive.run(fan_out.pace, fan_out.time)?;
     Ok(Outcome {
-        cpu: server.account.cpu()?.saturating_sub(before),
+        used: meter.used()?,
         deliveries: drive.deliveries().delivered(),
         latency: drive.deliveries().latency().clone(),
         beats: drive.beaters().map(|beaters| beaters.latency().clone()),
