@@ -9,7 +9,7 @@ use crate::clock;
 use crate::crowd::{Crowd, Heard};
 use crate::failure::Failure;
 use crate::floor::{Echo, Floor};
-use crate::measures::{meet_floor, repeat};
+use crate::measures::{meet_floor, part, repeat};
 use crate::patience::{Patience, TURN};
 use crate::people::{self, NO_BEATS};
 use crate::report::{Figures, Record};
@@ -78,6 +78,7 @@ fn beat_at_server(setting: &Setting, beating: Beating) -> Result<Counted, Failur
         answered(&mut watchers, &mut last, who, body)
     })?;
     people::prove_all(&mut crowd, &mut watchers)?;
+    part(setting, &mut crowd)?;
     Ok(counted)
 }
 

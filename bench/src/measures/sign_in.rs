@@ -21,7 +21,7 @@ fn run(setting: &Setting, sessions: usize) -> Result<Figures, Failure> {
     let meter = server.account.meter()?;
     let signed_in = people::sign_in(&mut crowd, sessions, NO_BEATS)?;
     let real = meter.used()?;
-    people::leave(&mut crowd, sessions)?;
+    people::leave(&mut crowd)?;
     drop((crowd, server));
 
     let echo = Echo { request_bytes: signed_in.hello_bytes, answer_bytes: signed_in.welcome_bytes };

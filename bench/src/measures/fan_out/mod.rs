@@ -13,7 +13,7 @@ use crate::accounting::Used;
 use crate::crowd::Crowd;
 use crate::failure::Failure;
 use crate::floor::{Broadcast, Floor};
-use crate::measures::repeat;
+use crate::measures::{part, repeat};
 use crate::people;
 use crate::report::{Figures, Record};
 use crate::server::Server;
@@ -127,6 +127,7 @@ fn at_server(setting: &Setting, fan_out: FanOut) -> Result<(Outcome, Broadcast),
     let drive = Drive::new(&mut crowd, &mut lobby, senders, watchers, beaters);
     let outcome = drive_on(drive, &server, fan_out, Lobby::count_anew)?;
     people::prove_all(&mut crowd, &mut lobby.watchers)?;
+    part(setting, &mut crowd)?;
     let sizes = lobby.floor(outcome.deliveries);
     Ok((outcome, sizes))
 }
