@@ -47,6 +47,14 @@ struct Outcome {
     beats: Option<Histogram<u64>>,
 }
 
+/// How the server told the changes.
+struct Told {
+    /// The sizes of its frames, for a floor.
+    sizes: Broadcast,
+    /// Changes of different people that one frame brought, on average.
+    deliveries_per_frame: f64,
+}
+
 impl FanOut {
     fn quick_if(self, setting: &Setting) -> Self {
         Self {
@@ -63,9 +71,11 @@ impl FanOut {
 pub(crate) fn measure(setting: &Setting, fan_out: FanOut) -> Result<Record, Failure> {
     let fan_out = fan_out.quick_if(setting);
     let runs = repeat(setting, || {
-        let (real, sizes) = at_server(setting, fan_out)?;
-        let floor = at_floor(setting, fan_out, sizes)?;
-        Ok(figures(fan_out.pace, &real, &floor))
+        let (real, told) = at_server(setting, fan_out)?;
+        let floor = at_floor(setting, fan_out, told.sizes)?;
+        let mut figures = figures(fan_out.pace, &real, &floor);
+        figures.push(("deliveries_per_frame", told.deliveries_per_frame));
+        Ok(figures)
     })?;
     Ok(Record::new("fan-out", parameters(fan_out), runs))
 }
@@ -117,8 +127,8 @@ fn figures(pace: Pace, real: &Outcome, floor: &Outcome) -> Figures {
     }
 }
 
-/// Runs it on the server, proves every view at the end, and tells the sizes of frames for a floor.
-fn at_server(setting: &Setting, fan_out: FanOut) -> Result<(Outcome, Broadcast), Failure> {
+/// Runs it on the server, and proves every view at the end.
+fn at_server(setting: &Setting, fan_out: FanOut) -> Result<(Outcome, Told), Failure> {
     let FanOut { watchers, senders, beaters, .. } = fan_out;
     let server = setting.server()?;
     let mut crowd = Crowd::new(server.address)?;
@@ -128,8 +138,11 @@ fn at_server(setting: &Setting, fan_out: FanOut) -> Result<(Outcome, Broadcast),
     let outcome = drive_on(drive, &server, fan_out, Lobby::count_anew)?;
     people::prove_all(&mut crowd, &mut lobby.watchers)?;
     part(setting, &mut crowd)?;
-    let sizes = lobby.floor(outcome.deliveries);
-    Ok((outcome, sizes))
+    let told = Told {
+        sizes: lobby.floor(outcome.deliveries),
+        deliveries_per_frame: lobby.deliveries_per_frame(outcome.deliveries),
+    };
+    Ok((outcome, told))
 }
 
 fn at_floor(setting: &Setting, fan_out: FanOut, sizes: Broadcast) -> Result<Outcome, Failure> {
