@@ -33,6 +33,8 @@ const RULES: &[(&str, &[&str])] = &[
     ("client/src", &["herenow::", "actix"]),
     // The window sees only the client.
     ("client-slint/src", &["herenow::", "herenow_protocol", "actix"]),
+    // The load speaks as a client does; it measures a server from outside.
+    ("bench/src", &["herenow::", "herenow_protocol", "actix"]),
     // Only the actors and the program name actix and sockets; lib.rs starts them.
     ("src/clock.rs", &["actix", "std::net", "tokio::net", "herenow_client"]),
     // The server's library knows nothing of the client; the command line of the program does.
@@ -76,7 +78,7 @@ fn sources_name_only_what_their_layer_allows() {
 #[test]
 fn only_the_protocol_serialises_for_the_wire() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    for place in ["src", "client/src", "client-slint/src"] {
+    for place in ["src", "client/src", "client-slint/src", "bench/src"] {
         for file in rust_files(&root.join(place)) {
             let text = fs::read_to_string(&file).expect("a source can be read");
             assert!(!text.contains("rmp_serde"), "{} speaks MessagePack itself", file.display());

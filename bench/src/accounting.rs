@@ -6,8 +6,9 @@
 
 use std::fs;
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use crate::clock;
 use crate::failure::{Failure, Tried as _};
 
 /// A process whose use is read.
@@ -16,14 +17,56 @@ pub(crate) struct Account {
     pid: u32,
 }
 
+/// What a process uses from some moment on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Meter {
+    account: Account,
+    cpu: Duration,
+    began: Instant,
+}
+
+/// What a process used in some time.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Used {
+    /// Time on a core.
+    cpu: Duration,
+    /// Time that passed meanwhile.
+    passed: Duration,
+}
+
+impl Used {
+    /// Microseconds on a core for each of `count`.
+    pub(crate) fn us_each(self, count: u64) -> f64 {
+        self.cpu.as_secs_f64() * 1e6 / count as f64
+    }
+
+    /// How much of a core was used. Far below 100 something else was the limit.
+    pub(crate) fn busy_percent(self) -> f64 {
+        self.cpu.as_secs_f64() * 100.0 / self.passed.as_secs_f64()
+    }
+}
+
+impl Meter {
+    /// What was used since the meter began.
+    pub(crate) fn used(self) -> Result<Used, Failure> {
+        let cpu = self.account.cpu()?.saturating_sub(self.cpu);
+        Ok(Used { cpu, passed: clock::now() - self.began })
+    }
+}
+
 impl Account {
     /// The account of a living process.
     pub(crate) fn of(pid: u32) -> Self {
         Self { pid }
     }
 
+    /// Measures from now on.
+    pub(crate) fn meter(self) -> Result<Meter, Failure> {
+        Ok(Meter { account: self, cpu: self.cpu()?, began: clock::now() })
+    }
+
     /// Time on a core since the process began, user and kernel, of all its living threads.
-    pub(crate) fn cpu(self) -> Result<Duration, Failure> {
+    fn cpu(self) -> Result<Duration, Failure> {
         let mut nanoseconds = 0;
         for task in fs::read_dir(format!("/proc/{}/task", self.pid)).tried("reading its threads")? {
             let path = task.tried("reading its threads")?.path().join("schedstat");

@@ -51,7 +51,7 @@ pub(crate) struct Common {
     #[arg(long, global = true, action = ArgAction::SetTrue)]
     no_pin: bool,
 
-    /// One line of JSON for each measure instead of the table
+    /// One line of JSON for each measure; the table goes to the standard error then
     #[arg(long, global = true)]
     pub(crate) json: bool,
 }
@@ -114,8 +114,13 @@ pub(crate) struct FanOut {
     pub(crate) window: usize,
 
     /// Deliveries a second, whatever becomes of them: measures latency
-    #[arg(long, value_name = "N", conflicts_with_all = ["window", "beaters"])]
-    pub(crate) rate: Option<f64>,
+    #[arg(
+        long,
+        value_name = "N",
+        conflicts_with_all = ["window", "beaters"],
+        value_parser = clap::value_parser!(u32).range(1..),
+    )]
+    pub(crate) rate: Option<u32>,
 
     /// People who only beat meanwhile: measures how long their acks take
     #[arg(long, value_name = "N", default_value_t = 0)]

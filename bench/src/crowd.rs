@@ -82,6 +82,8 @@ impl Crowd {
     /// Opens one more connection, and returns its number. It may be used once it is [`Heard::Connected`].
     pub(crate) fn connect(&mut self) -> Result<usize, Failure> {
         let stream = TcpStream::connect(self.address).tried("connecting")?;
+        // As a client does; else a frame may wait until the one before it is acknowledged.
+        stream.set_nodelay(true).tried("sending without delay")?;
         let who = self.sockets.len();
         let mut socket = Socket::new(stream);
         let interest = Interest::READABLE | Interest::WRITABLE;

@@ -60,14 +60,13 @@ fn measure(common: &Common, measures: &[Measure]) -> Result<(), Failure> {
     let setting = common.setting();
     let program = setting.source.program();
     let conditions = Conditions::read(program, setting.pinning, setting.runs);
-    if !common.json {
-        println!("{}\n{}", conditions.lines(), report::head().trim_end());
-    }
+    let table = |text: &str| if common.json { eprint!("{text}") } else { print!("{text}") };
+    table(&format!("{}\n{}", conditions.lines(), report::head()));
     for measure in measures {
         let record = measure.take(&setting)?;
-        match common.json {
-            true => println!("{}", record.json(&conditions)),
-            false => print!("{}", record.rows()),
+        table(&record.rows());
+        if common.json {
+            println!("{}", record.json(&conditions));
         }
     }
     Ok(())

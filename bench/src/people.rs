@@ -175,8 +175,9 @@ fn one_version(first: usize, versions: &[Option<u64>]) -> Result<u64, Failure> {
     }
 }
 
-/// Says goodbye for the first `count` of the crowd, and waits until the server has closed.
-pub(crate) fn leave(crowd: &mut Crowd, count: usize) -> Result<(), Failure> {
+/// Says goodbye for the whole crowd, and waits until the server has closed.
+pub(crate) fn leave(crowd: &mut Crowd) -> Result<(), Failure> {
+    let count = crowd.len();
     let patience = Patience::new("goodbyes", PATIENCE);
     let goodbye = ClientMessage::Goodbye { reason: CloseReason::Goodbye }.encode();
     for who in 0..count {

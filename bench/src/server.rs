@@ -37,6 +37,11 @@ pub(crate) struct Server {
 }
 
 impl Source {
+    /// The server goes on after a run, so that everyone must leave it.
+    pub(crate) fn stays(&self) -> bool {
+        matches!(self, Self::Running { .. })
+    }
+
     /// The program that is started, if one is.
     pub(crate) fn program(&self) -> Option<&Path> {
         match self {

@@ -2,8 +2,9 @@
 //!
 //! What the figures are says nothing here; a wrong view, a lost change or a broken connection ends a run with an error.
 
+use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::Value;
 
@@ -25,6 +26,34 @@ fn bench(arguments: &[&str]) -> Output {
         .args(arguments)
         .output()
         .expect("the program can be started")
+}
+
+/// A server that ends with the test.
+struct Running {
+    child: Child,
+    address: String,
+}
+
+impl Running {
+    fn start() -> Self {
+        let mut child = Command::new(server())
+            .args(["serve", "--listen", "127.0.0.1:0", "--accept-rate", "1000000"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the server can be started");
+        let out = child.stdout.as_mut().expect("its output is piped");
+        let mut line = String::new();
+        BufReader::new(out).read_line(&mut line).expect("it greets");
+        let address = line.trim().rsplit(' ').next().expect("it says where it listens");
+        Self { address: address.to_owned(), child }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }
 
 /// The lines of JSON of a run that must succeed.
@@ -88,6 +117,16 @@ fn heartbeats_beside_a_fan_out_have_a_latency() {
 #[test]
 fn sign_ins_have_a_price() {
     check(&["sign-in"], 1, &["cpu_us_per_sign_in", "floor_cpu_us_per_sign_in"]);
+}
+
+/// A second measure finds the server as the first one did: nobody is left in the lobby.
+#[test]
+fn a_server_that_runs_already_is_measured_and_left_as_it_was() {
+    let running = Running::start();
+    let server = ["--server", &running.address, "--pid", &running.child.id().to_string()];
+    for measure in [&["heartbeat"][..], &["fan-out", "--watchers", "20"], &["heartbeat"]] {
+        assert_eq!(records(&[measure, &server].concat()).len(), 1);
+    }
 }
 
 #[test]

@@ -4,11 +4,12 @@ use std::time::{Duration, Instant};
 
 use herenow_client::protocol::limits::FRAME_PREFIX_BYTES;
 
+use crate::accounting::Used;
 use crate::clock;
 use crate::crowd::{Crowd, Heard};
 use crate::failure::Failure;
 use crate::floor::{Echo, Floor};
-use crate::measures::{meet_floor, repeat};
+use crate::measures::{meet_floor, part, repeat};
 use crate::patience::{Patience, TURN};
 use crate::people::{self, NO_BEATS};
 use crate::report::{Figures, Record};
@@ -34,7 +35,7 @@ pub(crate) struct Beating {
 struct Counted {
     answers: u64,
     answer_bytes: usize,
-    cpu: Duration,
+    used: Used,
 }
 
 /// Beats as often as the server answers.
@@ -54,8 +55,14 @@ fn run(setting: &Setting, beating: Beating) -> Result<Figures, Failure> {
     let mut crowd = Crowd::new(floor.address)?;
     meet_floor(&mut crowd, beating.sessions, &[])?;
     let request = people::heartbeat(TYPICAL_BEAT);
-    let floor = saturate(&floor, &mut crowd, beating, |_| request.clone(), |_, _| Ok(1))?;
-    Ok(vec![("cpu_s_per_million", real.each()), ("floor_cpu_s_per_million", floor.each())])
+    let floor = saturate(&floor, &mut crowd, beating, |_| request.clone(), |_, _| Ok(()))?;
+    // A second for a million beats is a microsecond for one.
+    Ok(vec![
+        ("cpu_s_per_million", real.used.us_each(real.answers)),
+        ("floor_cpu_s_per_million", floor.used.us_each(floor.answers)),
+        ("busy_percent", real.used.busy_percent()),
+        ("floor_busy_percent", floor.used.busy_percent()),
+    ])
 }
 
 /// The number of a beat as long as nearly all of a run: it takes three bytes from 256 on.
@@ -66,25 +73,26 @@ fn beat_at_server(setting: &Setting, beating: Beating) -> Result<Counted, Failur
     let mut crowd = Crowd::new(server.address)?;
     let signed_in = people::sign_in(&mut crowd, beating.sessions, NO_BEATS)?;
     let mut watchers = people::watch_lobby(&mut crowd, signed_in.epoch, 0, beating.sessions)?;
+    let mut last = vec![0; beating.sessions];
     let counted = saturate(&server, &mut crowd, beating, people::heartbeat, |who, body| {
-        answered(&mut watchers, who, body)
+        answered(&mut watchers, &mut last, who, body)
     })?;
     people::prove_all(&mut crowd, &mut watchers)?;
+    part(setting, &mut crowd)?;
     Ok(counted)
 }
 
-/// The number of the beat that was answered. Every answer must prove the view, since nothing is going on.
-fn answered(watchers: &mut Watchers, who: usize, body: &[u8]) -> Result<u64, Failure> {
+/// The answer must be that to the oldest beat on its way, and prove the view, since nothing is going on.
+fn answered(
+    watchers: &mut Watchers,
+    last: &mut [u64],
+    who: usize,
+    body: &[u8],
+) -> Result<(), Failure> {
+    last[who] += 1;
     match watchers.hear(who, body)? {
-        Told::Ack { n, proved: Some(_) } => Ok(n),
+        Told::Ack { n, proved: Some(_) } if n == last[who] => Ok(()),
         told => Err(Failure::Unexpected { who, message: format!("{told:?}") }),
-    }
-}
-
-impl Counted {
-    /// Seconds of processor time for a million beats, which are microseconds for one.
-    fn each(&self) -> f64 {
-        self.cpu.as_secs_f64() * 1e6 / self.answers as f64
     }
 }
 
@@ -94,11 +102,11 @@ fn saturate(
     crowd: &mut Crowd,
     beating: Beating,
     beat: impl Fn(u64) -> bytes::Bytes,
-    mut answered: impl FnMut(usize, &[u8]) -> Result<u64, Failure>,
+    mut answered: impl FnMut(usize, &[u8]) -> Result<(), Failure>,
 ) -> Result<Counted, Failure> {
     let Beating { sessions, pipeline, time } = beating;
     let patience = Patience::new("answers to heartbeats", time + PATIENCE);
-    let before = server.account.cpu()?;
+    let meter = server.account.meter()?;
     let until: Instant = clock::now() + time;
     for n in 1..=pipeline as u64 {
         (0..sessions).try_for_each(|who| crowd.lines().send(who, &beat(n)))?;
@@ -120,5 +128,5 @@ fn saturate(
         })?;
         patience.check()?;
     }
-    Ok(Counted { answers, answer_bytes, cpu: server.account.cpu()?.saturating_sub(before) })
+    Ok(Counted { answers, answer_bytes, used: meter.used()? })
 }

@@ -9,7 +9,7 @@ use crate::clock;
 use crate::crowd::{Crowd, Heard};
 use crate::failure::Failure;
 use crate::floor::{Echo, Floor};
-use crate::measures::{meet_floor, repeat};
+use crate::measures::{meet_floor, part, repeat};
 use crate::patience::TURN;
 use crate::people;
 use crate::reading::{self, unexpected};
@@ -53,7 +53,7 @@ fn rss_of_server(
     // Whatever the first session makes the process set up is no cost of the others.
     let mut first = Crowd::new(server.address)?;
     people::sign_in(&mut first, 1, INTERVAL)?;
-    people::leave(&mut first, 1)?;
+    people::leave(&mut first)?;
     std::thread::sleep(QUIET);
     let before = server.account.rss_bytes()?;
     let mut crowd = Crowd::new(server.address)?;
@@ -63,7 +63,9 @@ fn rss_of_server(
         answer_bytes = body.len() + FRAME_PREFIX_BYTES;
         listed(who, body)
     })?;
-    Ok((server.account.rss_bytes()?.saturating_sub(before), answer_bytes))
+    let grown = server.account.rss_bytes()?.saturating_sub(before);
+    part(setting, &mut crowd)?;
+    Ok((grown, answer_bytes))
 }
 
 fn rss_of_floor(

@@ -10,6 +10,7 @@ use std::time::Duration;
 use crate::crowd::{CONNECTING_MAX, Crowd, Heard};
 use crate::failure::Failure;
 use crate::patience::{Patience, TURN};
+use crate::people;
 use crate::report::{Figures, Record};
 use crate::setting::Setting;
 use fan_out::FanOut;
@@ -60,6 +61,12 @@ pub(crate) fn repeat(
     mut run: impl FnMut() -> Result<Figures, Failure>,
 ) -> Result<Vec<Figures>, Failure> {
     (0..setting.runs).map(|_| run()).collect()
+}
+
+/// Ends a run on the server: one that stays must be as it was, so everyone says goodbye; one that was started for the run
+/// ends with it.
+pub(crate) fn part(setting: &Setting, crowd: &mut Crowd) -> Result<(), Failure> {
+    if setting.source.stays() { people::leave(crowd) } else { Ok(()) }
 }
 
 /// Opens `count` more connections to a floor. Where there is an introduction, each says it and waits for the answer.

@@ -18,20 +18,24 @@ pub(crate) fn measure(setting: &Setting, sessions: usize) -> Result<Record, Fail
 fn run(setting: &Setting, sessions: usize) -> Result<Figures, Failure> {
     let server = setting.server()?;
     let mut crowd = Crowd::new(server.address)?;
-    let before = server.account.cpu()?;
+    let meter = server.account.meter()?;
     let signed_in = people::sign_in(&mut crowd, sessions, NO_BEATS)?;
-    let cpu = server.account.cpu()?.saturating_sub(before);
-    people::leave(&mut crowd, sessions)?;
+    let real = meter.used()?;
+    people::leave(&mut crowd)?;
     drop((crowd, server));
 
     let echo = Echo { request_bytes: signed_in.hello_bytes, answer_bytes: signed_in.welcome_bytes };
     let floor = setting.floor(&Floor::Echo(echo))?;
     let mut crowd = Crowd::new(floor.address)?;
-    let before = floor.account.cpu()?;
+    let meter = floor.account.meter()?;
     // A floor judges no sign-in: any bytes as long as a `Hello` will do.
     meet_floor(&mut crowd, sessions, &vec![0; signed_in.hello_bytes])?;
-    let floor_cpu = floor.account.cpu()?.saturating_sub(before);
+    let least = meter.used()?;
 
-    let each = |cpu: std::time::Duration| cpu.as_secs_f64() * 1e6 / sessions as f64;
-    Ok(vec![("cpu_us_per_sign_in", each(cpu)), ("floor_cpu_us_per_sign_in", each(floor_cpu))])
+    Ok(vec![
+        ("cpu_us_per_sign_in", real.us_each(sessions as u64)),
+        ("floor_cpu_us_per_sign_in", least.us_each(sessions as u64)),
+        ("busy_percent", real.busy_percent()),
+        ("floor_busy_percent", least.busy_percent()),
+    ])
 }

@@ -24,7 +24,7 @@ pub(crate) enum Pace {
     /// Each sender makes its next change as soon as everyone has its last one.
     Closed,
     /// So many deliveries a second, whatever becomes of them; senders take turns.
-    Rate(f64),
+    Rate(u32),
 }
 
 /// People who only beat, at the end of the crowd, and how long they wait for answers.
@@ -120,7 +120,7 @@ impl<'a, S: Stage> Drive<'a, S> {
         let patience = Patience::new("changes to reach every watcher", time + PATIENCE);
         let mut rhythm = match pace {
             Pace::Rate(rate) => {
-                let apart = Duration::from_secs_f64(self.watchers as f64 / rate);
+                let apart = Duration::from_secs_f64(self.watchers as f64 / f64::from(rate));
                 Some(Rhythm::new(began, apart))
             }
             Pace::Closed => {

@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
+use crate::accounting::Used;
 use crate::crowd::Crowd;
 use crate::failure::Failure;
 use crate::floor::{Broadcast, Floor};
-use crate::measures::repeat;
+use crate::measures::{part, repeat};
 use crate::people;
 use crate::report::{Figures, Record};
 use crate::server::Server;
@@ -40,10 +41,18 @@ pub(crate) struct FanOut {
 
 /// What one run came to, on the server or a floor.
 struct Outcome {
-    cpu: Duration,
+    used: Used,
     deliveries: u64,
     latency: Histogram<u64>,
     beats: Option<Histogram<u64>>,
+}
+
+/// How the server told the changes.
+struct Told {
+    /// The sizes of its frames, for a floor.
+    sizes: Broadcast,
+    /// Changes of different people that one frame brought, on average.
+    deliveries_per_frame: f64,
 }
 
 impl FanOut {
@@ -62,9 +71,11 @@ impl FanOut {
 pub(crate) fn measure(setting: &Setting, fan_out: FanOut) -> Result<Record, Failure> {
     let fan_out = fan_out.quick_if(setting);
     let runs = repeat(setting, || {
-        let (real, sizes) = at_server(setting, fan_out)?;
-        let floor = at_floor(setting, fan_out, sizes)?;
-        Ok(figures(fan_out.pace, &real, &floor))
+        let (real, told) = at_server(setting, fan_out)?;
+        let floor = at_floor(setting, fan_out, told.sizes)?;
+        let mut figures = figures(fan_out.pace, &real, &floor);
+        figures.push(("deliveries_per_frame", told.deliveries_per_frame));
+        Ok(figures)
     })?;
     Ok(Record::new("fan-out", parameters(fan_out), runs))
 }
@@ -94,11 +105,16 @@ fn parameters(fan_out: FanOut) -> Vec<(&'static str, serde_json::Value)> {
 }
 
 fn figures(pace: Pace, real: &Outcome, floor: &Outcome) -> Figures {
-    let each = |outcome: &Outcome| outcome.cpu.as_secs_f64() * 1e6 / outcome.deliveries as f64;
+    let each = |outcome: &Outcome| outcome.used.us_each(outcome.deliveries);
     let at = |outcome: &Outcome, quantile| outcome.latency.value_at_quantile(quantile) as f64;
     match pace {
         Pace::Closed => {
-            vec![("cpu_us_per_delivery", each(real)), ("floor_cpu_us_per_delivery", each(floor))]
+            vec![
+                ("cpu_us_per_delivery", each(real)),
+                ("floor_cpu_us_per_delivery", each(floor)),
+                ("busy_percent", real.used.busy_percent()),
+                ("floor_busy_percent", floor.used.busy_percent()),
+            ]
         }
         Pace::Rate(_) => vec![
             ("p50_us", at(real, 0.5)),
@@ -111,8 +127,8 @@ fn figures(pace: Pace, real: &Outcome, floor: &Outcome) -> Figures {
     }
 }
 
-/// Runs it on the server, proves every view at the end, and tells the sizes of frames for a floor.
-fn at_server(setting: &Setting, fan_out: FanOut) -> Result<(Outcome, Broadcast), Failure> {
+/// Runs it on the server, and proves every view at the end.
+fn at_server(setting: &Setting, fan_out: FanOut) -> Result<(Outcome, Told), Failure> {
     let FanOut { watchers, senders, beaters, .. } = fan_out;
     let server = setting.server()?;
     let mut crowd = Crowd::new(server.address)?;
@@ -121,8 +137,12 @@ fn at_server(setting: &Setting, fan_out: FanOut) -> Result<(Outcome, Broadcast),
     let drive = Drive::new(&mut crowd, &mut lobby, senders, watchers, beaters);
     let outcome = drive_on(drive, &server, fan_out, Lobby::count_anew)?;
     people::prove_all(&mut crowd, &mut lobby.watchers)?;
-    let sizes = lobby.floor(outcome.deliveries);
-    Ok((outcome, sizes))
+    part(setting, &mut crowd)?;
+    let told = Told {
+        sizes: lobby.floor(outcome.deliveries),
+        deliveries_per_frame: lobby.deliveries_per_frame(outcome.deliveries),
+    };
+    Ok((outcome, told))
 }
 
 fn at_floor(setting: &Setting, fan_out: FanOut, sizes: Broadcast) -> Result<Outcome, Failure> {
@@ -142,10 +162,10 @@ fn drive_on<S: Stage>(
 ) -> Result<Outcome, Failure> {
     drive.run(fan_out.pace, fan_out.time / 10)?;
     count_anew(drive.stage());
-    let before = server.account.cpu()?;
+    let meter = server.account.meter()?;
     drive.run(fan_out.pace, fan_out.time)?;
     Ok(Outcome {
-        cpu: server.account.cpu()?.saturating_sub(before),
+        used: meter.used()?,
         deliveries: drive.deliveries().delivered(),
         latency: drive.deliveries().latency().clone(),
         beats: drive.beaters().map(|beaters| beaters.latency().clone()),

@@ -33,9 +33,16 @@ pub(super) trait Stage {
 pub(super) struct Lobby {
     /// Those who watch it.
     pub(super) watchers: Watchers,
-    news_bytes: u64,
+    news: News,
     request_bytes: usize,
     answer_bytes: usize,
+}
+
+/// What the watchers were told of changes.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct News {
+    frames: u64,
+    bytes: u64,
 }
 
 /// A floor.
@@ -54,12 +61,12 @@ impl Lobby {
         let epoch = people::sign_in(crowd, senders + watchers + beaters, NO_BEATS)?.epoch;
         let watchers = people::watch_lobby(crowd, epoch, senders, watchers)?;
         let request_bytes = set_status(Mark { sender: 0, change: 1 }).len();
-        Ok(Self { watchers, news_bytes: 0, request_bytes, answer_bytes: 0 })
+        Ok(Self { watchers, news: News::default(), request_bytes, answer_bytes: 0 })
     }
 
     /// A floor whose frames are as long as the server's were in so many deliveries.
     pub(super) fn floor(&self, deliveries: u64) -> Broadcast {
-        let change_bytes = self.news_bytes.div_ceil(deliveries.max(1));
+        let change_bytes = self.news.bytes.div_ceil(deliveries.max(1));
         Broadcast {
             request_bytes: self.request_bytes,
             answer_bytes: self.answer_bytes,
@@ -67,9 +74,14 @@ impl Lobby {
         }
     }
 
-    /// Counts bytes from here on.
+    /// Counts what watchers are told from here on.
     pub(super) fn count_anew(&mut self) {
-        self.news_bytes = 0;
+        self.news = News::default();
+    }
+
+    /// How many deliveries a frame brought, when there were so many.
+    pub(super) fn deliveries_per_frame(&self, deliveries: u64) -> f64 {
+        deliveries as f64 / self.news.frames as f64
     }
 }
 
@@ -98,7 +110,8 @@ impl Stage for Lobby {
     fn told(&mut self, who: usize, body: &[u8]) -> Result<Rc<[Mark]>, Failure> {
         match self.watchers.hear(who, body)? {
             Told::News(marks) => {
-                self.news_bytes += (body.len() + FRAME_PREFIX_BYTES) as u64;
+                self.news.frames += 1;
+                self.news.bytes += (body.len() + FRAME_PREFIX_BYTES) as u64;
                 Ok(marks)
             }
             // A view that was behind got a snapshot.
