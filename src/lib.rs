@@ -15,6 +15,7 @@ pub mod registry;
 pub mod roster;
 pub mod session;
 pub mod store;
+pub mod tick;
 
 use std::io;
 use std::net::TcpListener;
