@@ -38,6 +38,7 @@ pub use clock::Clock;
 pub use config::Config;
 use registry::{Effect, Registry, Rules};
 use store::{Store, StoreOptions};
+use tick::Tick;
 
 /// Serves until `shutdown` is cancelled, then says goodbye to everyone and returns.
 ///
@@ -131,7 +132,7 @@ impl Station {
     /// Starts serving on this thread.
     fn open(self, listener: TcpListener) -> Post {
         let Self { arbiter, config, clock, registry } = self;
-        let lines = Lines::default();
+        let lines = Lines::new(Tick::new(config.tick, config.tick_max));
         let fanout = FanoutActor::new(lines.clone(), Arc::clone(&config), clock).start();
         let local = Local { arbiter, config, clock, registry, lines };
         let listener = ListenerActor::new(listener, local).start();

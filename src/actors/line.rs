@@ -16,6 +16,7 @@ use tokio::io::AsyncWrite;
 
 use super::outbox::Outbox;
 use crate::registry::{ConnectionId, Vitals};
+use crate::tick::Tick;
 
 /// A line that the session and the fan-out of one arbiter share.
 pub type SharedLine = Rc<RefCell<Line>>;
@@ -125,15 +126,16 @@ impl Line {
 }
 
 /// Every line of one arbiter.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Lines(Rc<Shared>);
 
-#[derive(Default)]
 struct Shared {
     lines: RefCell<BTreeMap<ConnectionId, SharedLine>>,
     /// Who watches what.
     watchers: RefCell<HashMap<ViewId, BTreeMap<ConnectionId, SharedLine>>>,
     begun: Cell<u64>,
+    /// How far publications are apart, as far as this arbiter knows.
+    tick: Cell<Tick>,
 }
 
 /// Bits of a connection's number that count the connections of one arbiter; the arbiter's index is above them.
@@ -146,6 +148,31 @@ pub fn arbiter_of(connection: ConnectionId) -> usize {
 }
 
 impl Lines {
+    /// No lines yet, and this tick.
+    #[must_use]
+    pub fn new(tick: Tick) -> Self {
+        let (lines, watchers) = (RefCell::default(), RefCell::default());
+        Self(Rc::new(Shared { lines, watchers, begun: Cell::default(), tick: Cell::new(tick) }))
+    }
+
+    /// The registry's tick.
+    pub fn set_tick(&self, tick: Tick) {
+        self.0.tick.set(tick);
+    }
+
+    /// A publication is so old, and written here or still being written.
+    pub fn wrote(&self, age: Duration, now: Instant) {
+        let mut tick = self.0.tick.get();
+        tick.wrote(age, now);
+        self.0.tick.set(tick);
+    }
+
+    /// How old what the lines show may be at most.
+    #[must_use]
+    pub fn delay_at(&self, now: Instant) -> Duration {
+        self.0.tick.get().delay_at(now)
+    }
+
     /// A number that no other connection of this process has.
     #[must_use]
     pub fn next_connection(&self, arbiter: usize) -> ConnectionId {

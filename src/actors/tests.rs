@@ -25,6 +25,7 @@ use super::session_actor::{Local, Reader, SessionActor};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::registry::{Registry, Rules};
+use crate::tick::Tick;
 
 /// Makes the actor that gets it panic.
 #[derive(Message)]
@@ -63,7 +64,7 @@ impl Rig {
     fn start() -> Self {
         let config = Config { grace: Duration::ZERO, ..Config::default() };
         let (config, clock) = (Arc::new(config), Clock::system());
-        let lines = Lines::default();
+        let lines = Lines::new(Tick::new(config.tick, config.tick_max));
         let fanout = FanoutActor::new(lines.clone(), Arc::clone(&config), clock).start();
         let registry = Registry::new(Epoch([1; 16]), Rules::from(&*config));
         let registry = RegistryActor::new(registry, Fanouts(vec![fanout]), clock, None).start();

@@ -18,10 +18,13 @@ impl Serialize for ServerMessage {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::Welcome(welcome) => welcome.serialize(serializer),
-            Self::HeartbeatAck { n, me, views } => {
+            Self::HeartbeatAck { n, me, views, delay_ms } => {
                 let me = me.as_ref().map(WirePresence);
                 let views: Vec<_> = views.iter().map(WireProof::new).collect();
-                (HEARTBEAT_ACK, n, me, views).serialize(serializer)
+                match delay_ms {
+                    0 => (HEARTBEAT_ACK, n, me, views).serialize(serializer),
+                    _ => (HEARTBEAT_ACK, n, me, views, delay_ms).serialize(serializer),
+                }
             }
             Self::SnapshotPage { view, first, last, entries } => {
                 let entries: Vec<_> = entries.iter().map(WireEntry).collect();
