@@ -15,6 +15,7 @@ pub mod registry;
 pub mod roster;
 pub mod session;
 pub mod store;
+pub mod tick;
 
 use std::io;
 use std::net::TcpListener;
@@ -38,6 +39,7 @@ pub use clock::Clock;
 pub use config::Config;
 use registry::{Effect, Registry, Rules};
 use store::{Store, StoreOptions};
+use tick::Tick;
 
 /// Serves until `shutdown` is cancelled, then says goodbye to everyone and returns.
 ///
@@ -131,7 +133,7 @@ impl Station {
     /// Starts serving on this thread.
     fn open(self, listener: TcpListener) -> Post {
         let Self { arbiter, config, clock, registry } = self;
-        let lines = Lines::new(arbiter);
+        let lines = Lines::new(arbiter, Tick::new(config.tick, config.tick_max));
         let fanout = FanoutActor::new(lines.clone(), Arc::clone(&config), clock).start();
         let local = Rc::new(Local::new(config, clock, registry, lines));
         let listener = ListenerActor::new(listener, local).start();

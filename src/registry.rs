@@ -35,6 +35,7 @@ use crate::clock::Moment;
 use crate::config::{Config, Liveness};
 use crate::journal::{Fingerprint, Record};
 use crate::roster::{BucketBatch, Missed, PageBatch, PublishedDelta, RangeBatch};
+use crate::tick::Tick;
 use deadlines::Deadlines;
 use notes::LastSeen;
 use people::{Session, User};
@@ -191,6 +192,8 @@ pub enum Delivery {
 pub struct Rules {
     /// How far publications of one list are apart at least.
     pub tick: Duration,
+    /// How far at most under load.
+    pub tick_max: Duration,
     /// How long a session without a connection counts.
     pub grace: Duration,
     /// How long it can be resumed.
@@ -209,6 +212,7 @@ impl From<&Config> for Rules {
     fn from(config: &Config) -> Self {
         Self {
             tick: config.tick,
+            tick_max: config.tick_max,
             grace: config.grace,
             resume_window: config.resume_window,
             rooms_max: config.rooms_max,
@@ -236,6 +240,7 @@ pub struct Registry {
     dirty_lists: Vec<(SessionId, ViewId)>,
     /// Wishes that wait for a publication.
     wishes: Vec<(ConnectionId, ViewId, Wish)>,
+    tick: Tick,
     /// When the next publication is due.
     flush_at: Option<Instant>,
     deadlines: Deadlines,
@@ -259,7 +264,6 @@ impl Registry {
             (Rooms::new(epoch, rules.rooms_max), LastSeen::new(rules.last_seen_max));
         Self {
             epoch,
-            rules,
             users: HashMap::new(),
             sessions: HashMap::new(),
             connections: HashMap::new(),
@@ -268,10 +272,12 @@ impl Registry {
             watched: HashMap::new(),
             dirty_lists: Vec::new(),
             wishes: Vec::new(),
+            tick: Tick::new(rules.tick, rules.tick_max),
             flush_at: None,
             deadlines: Deadlines::default(),
             last_seen,
             divergences: 0,
+            rules,
         }
     }
 

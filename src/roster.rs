@@ -7,9 +7,10 @@
 //! entry in them changes.
 
 mod delta;
+mod missed;
 mod pages;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 
 use bytes::Bytes;
 use herenow_protocol::digest::EntryHasher;
@@ -18,6 +19,7 @@ use herenow_protocol::{
 };
 
 use delta::DeltaBuilder;
+use missed::Log;
 pub use pages::{BucketBatch, PageBatch, RangeBatch};
 
 #[cfg(test)]
@@ -56,13 +58,13 @@ struct Slot {
 }
 
 /// What watchers do not know yet about one id.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Unpublished {
-    /// The entry's hash in the published list, `None` if it is not in there.
+    /// The entry's hash in the list that they know, `None` if it is not in there.
     before: Option<Digest>,
     /// The version of the newest change.
     version: u64,
-    /// Why the user left, if the newest change is a leave.
+    /// Why the user whom they know left.
     cause: Option<CloseReason>,
 }
 
@@ -79,7 +81,7 @@ pub struct PublishedDelta {
     pub frame: Bytes,
 }
 
-/// The deltas that take a copy from an older version to the published one.
+/// What takes a copy from an older version to the published one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Missed {
     /// The view that they change.
@@ -88,12 +90,12 @@ pub struct Missed {
     pub from: u64,
     /// What the copy must be like afterwards.
     pub proof: ViewProof,
-    /// The encoded deltas, in order; none if nothing was missed.
+    /// The encoded delta; none if nothing was missed.
     pub frames: Vec<Bytes>,
 }
 
 impl Roster {
-    /// An empty list whose watchers know it as `view`, and that remembers about `log_bytes` of its deltas.
+    /// An empty list whose watchers know it as `view`, and that remembers its last changes in about `log_bytes`.
     #[must_use]
     pub fn new(view: ViewId, epoch: Epoch, log_bytes: usize) -> Self {
         Self {
@@ -106,7 +108,7 @@ impl Roster {
             unpublished: HashMap::new(),
             pages: Vec::new(),
             buckets: Vec::new(),
-            log: Log { deltas: VecDeque::new(), bytes: 0, bytes_max: log_bytes },
+            log: Log::new(log_bytes),
         }
     }
 
@@ -173,37 +175,46 @@ impl Roster {
     pub fn publish(&mut self) -> Vec<PublishedDelta> {
         let mut changed: Vec<_> = self.unpublished.drain().collect();
         changed.sort_unstable_by_key(|(_, change)| change.version);
-        let mut deltas = Vec::new();
-        let mut delta = DeltaBuilder::new(self.view, self.published);
+        let (mut deltas, mut step) = (Vec::new(), Vec::new());
+        let (mut before, mut delta) =
+            (self.published, DeltaBuilder::new(self.view, self.published));
         for (id, unpublished) in changed {
             let after = self.slots.get(id.0 as usize).and_then(Option::as_ref);
             if !delta.has_room_for(after) {
-                deltas.push(delta.finish());
-                delta = DeltaBuilder::new(self.view, deltas[deltas.len() - 1].proof);
+                let full = delta.finish();
+                self.log.push(before, std::mem::take(&mut step));
+                (before, delta) = (full.proof, DeltaBuilder::new(self.view, full.proof));
+                deltas.push(full);
             }
             delta.add(id, &unpublished, after);
+            step.push((id, unpublished));
         }
         if self.is_dirty() {
             // Whoever came and went unseen still counts as a step.
             delta.proof.version = self.current.version;
             deltas.push(delta.finish());
+            self.log.push(before, step);
         }
         self.published = self.current;
         self.ids.release();
         debug_assert_eq!(deltas.last().map_or(self.current, |last| last.proof), self.current);
-        deltas.iter().for_each(|delta| self.log.push(delta));
         deltas
     }
 
-    /// What a copy of an older version lacks, `None` if that is not remembered or takes more than `bytes`.
+    /// What a copy of an older version lacks: of each user the newest state. None if that is not remembered, takes more
+    /// than `bytes` or than one frame, or if there are changes to be published first.
     #[must_use]
     pub fn missed(&self, from: u64, bytes: usize) -> Option<Missed> {
-        let frames = match from == self.published.version {
-            true => Vec::new(),
-            false => self.log.since(from)?,
-        };
-        let size: usize = frames.iter().map(Bytes::len).sum();
-        (size <= bytes).then_some(Missed { view: self.view, from, proof: self.published, frames })
+        let (view, published) = (self.view, self.published);
+        if from == published.version {
+            return Some(Missed::of(view, published, None));
+        }
+        if self.is_dirty() {
+            return None;
+        }
+        let state = |id: UserId| self.slots.get(id.0 as usize).and_then(Option::as_ref);
+        let delta = self.log.missed(view, from, published, state)?;
+        (delta.frame.len() <= bytes).then(|| Missed::of(view, published, Some(delta)))
     }
 
     fn replace(&mut self, id: UserId, entry: Option<Entry>, cause: Option<CloseReason>) {
@@ -247,32 +258,6 @@ pub fn weight(entry: &Entry) -> usize {
     let devices: usize = devices.as_slice().iter().map(|label| 2 + label.as_str().len()).sum();
     let texts = entry.name.as_str().len() + presence.text.as_str().len();
     ENTRY_OVERHEAD + texts + devices + metadata.encoded_len()
-}
-
-/// The newest deltas of a list, up to some bytes.
-#[derive(Debug)]
-struct Log {
-    deltas: VecDeque<(u64, Bytes)>,
-    bytes: usize,
-    bytes_max: usize,
-}
-
-impl Log {
-    fn push(&mut self, delta: &PublishedDelta) {
-        self.bytes += delta.frame.len();
-        self.deltas.push_back((delta.from, delta.frame.clone()));
-        while self.bytes > self.bytes_max
-            && let Some((_, frame)) = self.deltas.pop_front()
-        {
-            self.bytes -= frame.len();
-        }
-    }
-
-    /// The deltas from this version on.
-    fn since(&self, version: u64) -> Option<Vec<Bytes>> {
-        let at = self.deltas.binary_search_by_key(&version, |(from, _)| *from).ok()?;
-        Some(self.deltas.range(at..).map(|(_, frame)| frame.clone()).collect())
-    }
 }
 
 /// Hands out small ids, so that pages stay dense.

@@ -53,6 +53,10 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "20ms")]
     tick: Duration,
 
+    /// The longest tick: under load it stretches so that telling takes at most half of the time
+    #[arg(long, value_name = "TIME", value_parser = time, default_value = "2s")]
+    tick_max: Duration,
+
     /// How long a connection may take to sign in
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "5s")]
     sign_in_deadline: Duration,
@@ -132,6 +136,7 @@ impl Serve {
             misses: self.misses,
             sign_in_deadline: self.sign_in_deadline,
             tick: self.tick,
+            tick_max: self.tick_max,
             outbox_bytes_max: self.outbox_bytes_max,
             write_stall: self.write_stall,
             grace: self.grace,

@@ -12,6 +12,7 @@ const RULES: &[(&str, &[&str])] = &[
     ("src/merge.rs", PURE),
     ("src/journal.rs", PURE),
     ("src/pace.rs", PURE),
+    ("src/tick.rs", PURE),
     ("src/registry.rs", PURE),
     ("src/registry", PURE),
     ("src/session.rs", PURE),

@@ -544,7 +544,12 @@ fn an_ack_that_proves_another_list_is_noticed() {
         for version in [1, 2] {
             let ClientMessage::Heartbeat { n, .. } = liar.hear() else { panic!("not a heartbeat") };
             let views = vec![(VIEW, proof(version, std::slice::from_ref(&ada)))];
-            liar.say(&ServerMessage::HeartbeatAck { n, me: Some(Presence::default()), views });
+            liar.say(&ServerMessage::HeartbeatAck {
+                n,
+                me: Some(Presence::default()),
+                views,
+                delay_ms: 0,
+            });
         }
         insist(liar);
     });
@@ -628,7 +633,7 @@ fn a_list_that_two_acks_did_not_prove_is_called_stale_until_one_does() {
             liar.say(&ServerMessage::Chosen(Choice::automatic(Status::Available)));
         };
         let views = vec![(VIEW, proof(1, std::slice::from_ref(&ada)))];
-        liar.say(&ServerMessage::HeartbeatAck { n, me: None, views });
+        liar.say(&ServerMessage::HeartbeatAck { n, me: None, views, delay_ms: 0 });
         liar.goodbye(CloseReason::ServerShutdown, false);
     });
     let names = events.iter().filter_map(|event| event["event"].as_str());

@@ -113,6 +113,13 @@ impl Connection {
         self.session.view_of(key)
     }
 
+    /// How old what the server shows may be at most, as the last heartbeat's answer said; `None` if it did not, or if no
+    /// heartbeat of this connection was answered. [`Event::Busy`] tells when people would notice.
+    #[must_use]
+    pub fn delay(&self) -> Option<Duration> {
+        self.session.delay()
+    }
+
     async fn input(&mut self) -> Input {
         let deadline = self.session.next_deadline();
         tokio::select! {

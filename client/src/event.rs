@@ -82,6 +82,9 @@ pub enum Event {
     },
     /// How long the last heartbeat took to be answered.
     RoundTrip(Duration),
+    /// The server has too much to do: until further notice, or the end of the connection, its lists may be this old.
+    /// Told if that is more than 250 ms and has changed; `None` if it no longer is.
+    Busy(Option<Duration>),
     /// Heartbeats stay unanswered: told at two, and at every further one.
     ContactLost {
         /// How many are unanswered.

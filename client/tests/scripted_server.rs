@@ -178,7 +178,7 @@ async fn contact_is_lost_and_comes_back() {
         // The first three beats are left unanswered; one answer makes up for all of them.
         while line.expect_beat().await < 3 {}
         let views = vec![(VIEW, proof(1, &list))];
-        line.send(&ServerMessage::HeartbeatAck { n: 3, me: None, views }).await;
+        line.send(&ServerMessage::HeartbeatAck { n: 3, me: None, views, delay_ms: 0 }).await;
         line
     };
     let client = async {

@@ -282,7 +282,7 @@ fn the_longest_lists_of_a_server_with_a_clock_keep_to_the_budget() {
     let short = |id| entry(id, "x", "y", now);
     let silent = |id| entry(id, "x", "", now);
     let proof = ViewProof { version: 1, count: 1, digest: Digest::from_bytes([7; 16]) };
-    let ack = |views| ServerMessage::HeartbeatAck { n: 1, me: None, views };
+    let ack = |views| ServerMessage::HeartbeatAck { n: 1, me: None, views, delay_ms: 0 };
     let updated = |id| Change::Updated { id: UserId(id), shown: silent(id).shown };
     let messages = [
         ("long entries", longest(long, page)),

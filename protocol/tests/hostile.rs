@@ -200,7 +200,7 @@ fn server_samples() -> Vec<Sample> {
     let digests = (Kind::Digests, [vec![0xc4, 32], vec![7; 32]].concat());
     vec![
         sample("Welcome", 65, 7, welcome),
-        sample("HeartbeatAck", 66, 3, vec![uint(1), me(), list(&[proof])]),
+        sample("HeartbeatAck", 66, 3, vec![uint(1), me(), list(&[proof]), uint(30)]),
         sample("SnapshotPage", 67, 4, page),
         sample("SnapshotEnd", 68, 4, vec![uint(1), uint(18), uint(1), digest()]),
         sample("Delta", 69, 6, delta),

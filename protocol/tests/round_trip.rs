@@ -349,12 +349,13 @@ fn buckets() -> impl Strategy<Value = ServerMessage> {
 fn server_message() -> impl Strategy<Value = ServerMessage> {
     use ServerMessage as M;
     let code = (0..=7_u64).prop_map(ErrorCode::from_wire);
-    let acks = (integer(), option::of(presence_of(visible())), vec((view_id(), proof()), 0..8));
+    let acks =
+        (integer(), option::of(presence_of(visible())), vec((view_id(), proof()), 0..8), integer());
     // What a session is told of a choice has no metadata.
     let chosen = choice().prop_map(|choice| Choice { metadata: None, ..choice });
     prop_oneof![
         welcome().prop_map(M::Welcome),
-        acks.prop_map(|(n, me, views)| M::HeartbeatAck { n, me, views }),
+        acks.prop_map(|(n, me, views, delay_ms)| M::HeartbeatAck { n, me, views, delay_ms }),
         page(),
         (view_id(), proof()).prop_map(|(view, proof)| M::SnapshotEnd { view, proof }),
         (view_id(), integer(), proof(), vec(change(), 0..20))

@@ -201,11 +201,11 @@ fn meaning_of_metadata(metadata: &Metadata) -> Value {
 fn meaning_of_server(message: &ServerMessage) -> Value {
     match message {
         ServerMessage::Welcome(welcome) => meaning_of_welcome(welcome),
-        ServerMessage::HeartbeatAck { n, me, views } => {
+        ServerMessage::HeartbeatAck { n, me, views, delay_ms } => {
             let me = me.as_ref().map(meaning_of_presence);
             let views: Vec<_> =
                 views.iter().map(|(view, proof)| meaning_of_proof(*view, proof)).collect();
-            json!({"message": "HeartbeatAck", "n": n, "me": me, "views": views})
+            json!({"message": "HeartbeatAck", "n": n, "me": me, "views": views, "delay_ms": delay_ms})
         }
         ServerMessage::SnapshotPage { view, first, last, entries } => json!({
             "message": "SnapshotPage",

@@ -460,8 +460,8 @@ def server_messages():
     say("welcome, epoch as bin32", fields[:6] + [bin32(EPOCH)] + fields[7:], welcome)
 
     # HeartbeatAck.
-    def ack(n, me, views):
-        return {"message": "HeartbeatAck", "n": n, "me": me, "views": views}
+    def ack(n, me, views, delay_ms=0):
+        return {"message": "HeartbeatAck", "n": n, "me": me, "views": views, "delay_ms": delay_ms}
 
     def proof(view, version, count, digest):
         return {"view": view, "version": version, "count": count, "digest": digest.hex()}
@@ -481,8 +481,11 @@ def server_messages():
     say("ack, presence without automatic, until", [66, 4, [2, "tea"], []], ack(4, me(2, "tea"), []))
     say("ack, presence without text, automatic, until", [66, 4, [2], []], ack(4, me(2), []))
     say("ack with trailing fields at every level",
-        [66, 5, [1, "tea", True, 5, 9], [[1, 18, 2, DIGEST, None]], True],
-        ack(5, me(1, "tea", True, 5), [proof(1, 18, 2, DIGEST)]))
+        [66, 5, [1, "tea", True, 5, 9], [[1, 18, 2, DIGEST, None]], 30, True],
+        ack(5, me(1, "tea", True, 5), [proof(1, 18, 2, DIGEST)], 30))
+    say("ack that says how old its views may be", [66, 6, [0, "", False, 0], [[1, 18, 2, DIGEST]], 1_200],
+        ack(6, me(0), [proof(1, 18, 2, DIGEST)], 1_200), True)
+    say("ack with the largest delay", [66, 7, None, [], 2**53 - 1], ack(7, None, [], 2**53 - 1), True)
 
     # SnapshotPage and SnapshotEnd.
     def page(view, first, last, entries):

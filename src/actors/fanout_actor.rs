@@ -14,13 +14,13 @@ use herenow_protocol::{CloseReason, ServerMessage};
 use super::line::SharedLine;
 use super::lines::{Lines, Watchers, arbiter_of};
 use super::messages::{Drain, Inspect, Publish, ToSession};
+use super::publication::Publication;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::registry::{ConnectionId, Delivery, Vitals};
-use crate::roster::PublishedDelta;
 use crate::session::goodbye;
 
-/// Sockets written to before other tasks get a turn.
+/// Sockets written to before other tasks get a turn, for publications and for single deliveries alike.
 pub const SLICE: usize = 200;
 
 /// How often a drain looks whether everyone has left.
@@ -32,12 +32,14 @@ pub struct FanoutActor {
     config: Arc<Config>,
     clock: Clock,
     jobs: VecDeque<Job>,
+    /// What is left of the slice.
+    budget: usize,
     /// The rest of a publication waits for its turn.
     resting: bool,
 }
 
 enum Job {
-    Publish { deltas: Arc<[PublishedDelta]>, watchers: Watchers, next: usize },
+    Publish { publication: Arc<Publication>, watchers: Watchers, next: usize },
     Deliver(ToSession),
 }
 
@@ -45,7 +47,7 @@ impl FanoutActor {
     /// The fan-out for these lines.
     #[must_use]
     pub fn new(lines: Lines, config: Arc<Config>, clock: Clock) -> Self {
-        Self { lines, config, clock, jobs: VecDeque::new(), resting: false }
+        Self { lines, config, clock, jobs: VecDeque::new(), budget: SLICE, resting: false }
     }
 
     /// Carries out jobs until a slice is used up; the rest follows after the other tasks.
@@ -53,30 +55,45 @@ impl FanoutActor {
         if self.resting {
             return;
         }
-        let mut budget = SLICE;
         while let Some(job) = self.jobs.pop_front() {
             match job {
-                Job::Deliver(message) => self.deliver(message),
-                Job::Publish { deltas, watchers, next } => {
-                    let end = watchers.len().min(next + budget);
-                    self.publish(&deltas, &watchers[next..end]);
-                    budget -= end - next;
+                Job::Deliver(message) => {
+                    self.deliver(message);
+                    self.budget -= 1;
+                }
+                Job::Publish { publication, watchers, next } => {
+                    let end = watchers.len().min(next + self.budget);
+                    self.publish(&publication, &watchers[next..end], end == watchers.len());
                     if end < watchers.len() {
-                        self.jobs.push_front(Job::Publish { deltas, watchers, next: end });
-                        return self.rest(ctx);
+                        self.jobs.push_front(Job::Publish { publication, watchers, next: end });
                     }
                 }
+            }
+            if self.budget == 0 {
+                return self.rest(ctx);
             }
         }
     }
 
-    fn publish(&self, deltas: &[PublishedDelta], watchers: &[(ConnectionId, SharedLine)]) {
+    /// Writes a publication to some of its watchers, perhaps the last ones.
+    fn publish(
+        &mut self,
+        publication: &Publication,
+        watchers: &[(ConnectionId, SharedLine)],
+        last: bool,
+    ) {
         let now = self.clock.instant();
         for (_, line) in watchers {
             let mut line = line.borrow_mut();
-            deltas.iter().for_each(|delta| line.outbox.deliver(delta));
+            publication.deltas.iter().for_each(|delta| line.outbox.deliver(delta));
             line.flush(now);
         }
+        self.budget -= watchers.len();
+        let now = self.clock.instant();
+        if last {
+            publication.written(now);
+        }
+        self.lines.wrote(publication.age(now), now);
     }
 
     fn deliver(&self, ToSession { connection, delivery }: ToSession) {
@@ -104,7 +121,7 @@ impl FanoutActor {
         self.resting = true;
         // A message to oneself would not yield: a mailbox is drained in one go.
         let turn = tokio::task::yield_now().into_actor(self).map(|(), fanout, ctx| {
-            fanout.resting = false;
+            (fanout.resting, fanout.budget) = (false, SLICE);
             fanout.work(ctx);
         });
         ctx.spawn(turn);
@@ -132,10 +149,11 @@ impl Actor for FanoutActor {
 impl Handler<Publish> for FanoutActor {
     type Result = ();
 
-    fn handle(&mut self, Publish(deltas): Publish, ctx: &mut Context<Self>) {
-        let view = deltas.first().map(|delta| delta.view);
+    fn handle(&mut self, Publish(publication): Publish, ctx: &mut Context<Self>) {
+        let view = publication.deltas.first().map(|delta| delta.view);
         let watchers = view.map(|view| self.lines.watchers(view)).unwrap_or_default();
-        self.jobs.push_back(Job::Publish { deltas, watchers, next: 0 });
+        self.lines.set_tick(publication.tick);
+        self.jobs.push_back(Job::Publish { publication, watchers, next: 0 });
         self.work(ctx);
     }
 }
@@ -189,9 +207,8 @@ pub struct Fanouts(pub Vec<Addr<FanoutActor>>);
 
 impl Fanouts {
     /// To every session that watches.
-    pub fn publish(&self, deltas: Vec<PublishedDelta>) {
-        let deltas: Arc<[_]> = deltas.into();
-        self.0.iter().for_each(|fanout| fanout.do_send(Publish(Arc::clone(&deltas))));
+    pub fn publish(&self, publication: &Arc<Publication>) {
+        self.0.iter().for_each(|fanout| fanout.do_send(Publish(Arc::clone(publication))));
     }
 
     /// To one connection.

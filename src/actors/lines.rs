@@ -1,13 +1,15 @@
 //! The lines of one arbiter: which connection has which, and who watches what.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 use herenow_protocol::ViewId;
 
 use super::line::SharedLine;
 use crate::registry::ConnectionId;
+use crate::tick::Tick;
 
 /// Bits of a connection's number that say its place among the lines of its arbiter.
 const PLACE_BITS: u32 = 24;
@@ -37,6 +39,8 @@ struct Shared {
     arbiter: u64,
     places: RefCell<Places>,
     watchers: RefCell<HashMap<ViewId, Watchers>>,
+    /// How far publications are apart, as far as this arbiter knows.
+    tick: Cell<Tick>,
 }
 
 #[derive(Default)]
@@ -48,15 +52,34 @@ struct Places {
 }
 
 impl Lines {
-    /// No lines, of an arbiter with an index below 64.
+    /// No lines yet, of an arbiter with an index below 64, and this tick.
     #[must_use]
-    pub fn new(arbiter: usize) -> Self {
+    pub fn new(arbiter: usize, tick: Tick) -> Self {
         let shared = Shared {
             arbiter: arbiter as u64,
             places: RefCell::default(),
             watchers: RefCell::default(),
+            tick: Cell::new(tick),
         };
         Self(Rc::new(shared))
+    }
+
+    /// The registry's tick.
+    pub fn set_tick(&self, tick: Tick) {
+        self.0.tick.set(tick);
+    }
+
+    /// A publication is so old, and written here or still being written.
+    pub fn wrote(&self, age: Duration, now: Instant) {
+        let mut tick = self.0.tick.get();
+        tick.wrote(age, now);
+        self.0.tick.set(tick);
+    }
+
+    /// How old what the lines show may be at most.
+    #[must_use]
+    pub fn delay_at(&self, now: Instant) -> Duration {
+        self.0.tick.get().delay_at(now)
     }
 
     /// Makes a line known to the fan-out, under a number that no other connection of this process has.

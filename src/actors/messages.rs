@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use actix::Message;
 
+use super::publication::Publication;
 use crate::registry::{Answer, Command, ConnectionId, Delivery, Vitals};
-use crate::roster::PublishedDelta;
 
 /// A connection's command. To the registry.
 #[derive(Debug, Message)]
@@ -23,10 +23,10 @@ pub struct FromSession {
 #[rtype(result = "Answer")]
 pub struct Patiently(pub FromSession);
 
-/// New steps of a room's view. To every fan-out; the bytes are shared.
+/// New steps of a room's view. To every fan-out, which lets go of it when it is written.
 #[derive(Clone, Debug, Message)]
 #[rtype(result = "()")]
-pub struct Publish(pub Arc<[PublishedDelta]>);
+pub struct Publish(pub Arc<Publication>);
 
 /// Something for one connection. To the fan-out of its arbiter, in order with what is published.
 #[derive(Debug, Message)]

@@ -22,8 +22,9 @@
 //! across sessions.
 //!
 //! **Bounds.** The registry's mailbox: at most one unanswered command and one request for pages per
-//! session. A fan-out's mailbox: one publication a tick, and what the registry answers. A line: see
-//! [`outbox`].
+//! session. A fan-out's mailbox: what the registry answers, and one publication of each room. Nothing is published while
+//! any arbiter still writes what was published before: see [`publication`]. Changes wait in the rosters meanwhile, where
+//! the newest state of a user replaces the older one. A line: see [`outbox`].
 //!
 //! **Shutdown**: listeners stop, the registry publishes no more, each fan-out says goodbye on every
 //! line and waits for them to drain, arbiters stop.
@@ -34,6 +35,7 @@ pub mod lines;
 pub mod listener_actor;
 pub mod messages;
 pub mod outbox;
+pub mod publication;
 pub mod registry_actor;
 pub mod session_actor;
 pub mod socket;

@@ -17,9 +17,10 @@
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::task::Poll;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::{Buf, Bytes};
+use herenow_protocol::limits::INTEGER_MAX;
 use herenow_protocol::{CloseReason, Presence, ServerMessage, UserId, ViewId, ViewProof};
 
 use crate::registry::Wish;
@@ -127,14 +128,16 @@ impl Outbox {
         }
     }
 
-    /// Queues the answer to heartbeat `n`: what every complete view must be like here.
-    pub fn push_ack(&mut self, n: u64) {
+    /// Queues the answer to heartbeat `n`: what every complete view must be like here, and how old that may be at most.
+    pub fn push_ack(&mut self, n: u64, delay: Duration) {
         let proof = |view: &OpenView| match view.state {
             ViewState::Live { proof } => Some((view.id, proof)),
             ViewState::Behind { .. } | ViewState::Paging { .. } => None,
         };
         let views = self.views.iter().filter_map(proof).collect();
-        self.push(ServerMessage::HeartbeatAck { n, me: self.me.clone(), views }.encode());
+        let delay_ms = u64::try_from(delay.as_millis()).unwrap_or(INTEGER_MAX).min(INTEGER_MAX);
+        let me = self.me.clone();
+        self.push(ServerMessage::HeartbeatAck { n, me, views, delay_ms }.encode());
     }
 
     /// Opens a view, or starts its snapshot anew.

@@ -4,12 +4,14 @@
 //! that one is the only writer.
 
 use std::process;
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use actix::prelude::*;
 
 use super::fanout_actor::Fanouts;
 use super::messages::{Finish, FromSession, Patiently, StopPublishing};
+use super::publication::{Publication, Unwritten};
 use crate::clock::Clock;
 use crate::journal::Record;
 use crate::registry::{Answer, Effect, Registry};
@@ -18,6 +20,10 @@ use crate::store::{Store, Ticket};
 /// The exit code of a process whose registry panicked: `EX_SOFTWARE` of `sysexits.h`.
 pub const EXIT_SOFTWARE: i32 = 70;
 
+/// How soon it is looked again whether the arbiters have written what was published before. Shorter than what the tick
+/// takes notice of.
+const LOOK_AGAIN: Duration = Duration::from_millis(4);
+
 /// Drives the registry.
 pub struct RegistryActor {
     registry: Registry,
@@ -25,6 +31,8 @@ pub struct RegistryActor {
     clock: Clock,
     store: Option<Store>,
     effects: Vec<Effect>,
+    /// What the arbiters still write.
+    unwritten: Unwritten,
     /// The timer of what is due next, and when that is.
     timer: Option<(Instant, SpawnHandle)>,
     publishing: bool,
@@ -34,8 +42,8 @@ impl RegistryActor {
     /// A driver that tells these fan-outs, and writes into this store.
     #[must_use]
     pub fn new(registry: Registry, fanouts: Fanouts, clock: Clock, store: Option<Store>) -> Self {
-        let effects = Vec::new();
-        Self { registry, fanouts, clock, store, effects, timer: None, publishing: true }
+        let (effects, unwritten) = (Vec::new(), Unwritten::default());
+        Self { registry, fanouts, clock, store, effects, unwritten, timer: None, publishing: true }
     }
 
     /// Carries out one command. Returns its answer, and what stands for the records of it.
@@ -52,6 +60,9 @@ impl RegistryActor {
     fn poll_when_due(&mut self, ctx: &mut Context<Self>) {
         let now = self.clock.now();
         if self.registry.next_due().is_some_and(|due| due <= now.instant) {
+            if !self.unwritten.settle(self.registry.tick_mut()) {
+                self.registry.hold_publications(now.instant + LOOK_AGAIN);
+            }
             self.registry.poll(now, &mut self.effects);
             self.perform_effects();
         }
@@ -72,7 +83,12 @@ impl RegistryActor {
         let mut records: Vec<Record> = Vec::new();
         for effect in self.effects.drain(..) {
             match effect {
-                Effect::Publish(deltas) if self.publishing => self.fanouts.publish(deltas),
+                Effect::Publish(deltas) if self.publishing => {
+                    let (tick, now) = (*self.registry.tick_mut(), self.clock.now().instant);
+                    let publication = Arc::new(Publication::new(deltas, tick, now));
+                    self.unwritten.add(&publication);
+                    self.fanouts.publish(&publication);
+                }
                 Effect::Publish(_) => {}
                 Effect::Deliver(connection, delivery) => {
                     self.fanouts.deliver(connection, delivery);

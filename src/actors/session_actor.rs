@@ -178,7 +178,10 @@ impl SessionActor {
             let mut line = self.line.borrow_mut();
             match effect {
                 Effect::Send(message) => line.outbox.push(message.encode()),
-                Effect::Ack(n) => line.outbox.push_ack(n),
+                Effect::Ack(n) => {
+                    let delay = self.local.lines.delay_at(self.local.clock.now().instant);
+                    line.outbox.push_ack(n, delay);
+                }
                 Effect::RoundTrip(us) => line.round_trip(us),
                 Effect::Open(view) => {
                     line.outbox.open(view);

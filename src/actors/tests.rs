@@ -31,6 +31,7 @@ use super::socket::{AnySocket, Socket};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::registry::{Registry, Rules};
+use crate::tick::Tick;
 
 /// Makes the registry panic.
 #[derive(Message)]
@@ -97,7 +98,7 @@ impl Rig {
     fn start() -> Self {
         let config = Config { grace: Duration::ZERO, ..Config::default() };
         let (config, clock) = (Arc::new(config), Clock::system());
-        let lines = Lines::new(0);
+        let lines = Lines::new(0, Tick::new(config.tick, config.tick_max));
         let fanout = FanoutActor::new(lines.clone(), Arc::clone(&config), clock).start();
         let registry = Registry::new(Epoch([1; 16]), Rules::from(&*config));
         let registry = RegistryActor::new(registry, Fanouts(vec![fanout]), clock, None).start();

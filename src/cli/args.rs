@@ -64,7 +64,7 @@ Examples:
 
 Events of --json, one object a line, each with \"at\" in milliseconds since 1970:
   connecting signed_in snapshot join update leave mirror accepted chosen contact_lost
-  contact_back stale fresh diverged repaired network refused closed
+  contact_back busy stale fresh diverged repaired network refused closed
 Those about a list name it in \"view\".
 
 Ends with 0 after Ctrl-C or a closed pipe, 1 if the server refuses, 69 if it cannot be reached.")]

@@ -115,6 +115,7 @@ pub(crate) fn event_json(event: &Event, view: &View, names: &Names) -> Option<Va
         Event::ContactLost { unanswered, of } => {
             json!({"event": "contact_lost", "unanswered": unanswered, "of": of})
         }
+        Event::Busy(delay) => json!({"event": "busy", "delay_ms": delay.map(millis)}),
         Event::ContactBack => json!({"event": "contact_back"}),
         Event::Mirror(me) => mirror_json(me.as_ref()),
         Event::Accepted(choice) => choice_json("accepted", choice),
@@ -240,6 +241,11 @@ pub(crate) fn event_words(event: &Event, view: &View, names: &Names) -> Option<S
         Event::ContactLost { unanswered, of } => {
             format!("! contact lost: {unanswered} of {of} heartbeats unanswered")
         }
+        Event::Busy(Some(delay)) => {
+            let seconds = seconds(delay.as_millis());
+            format!("! the server is busy: the lists may be up to {seconds} s behind")
+        }
+        Event::Busy(None) => "the server has caught up".to_owned(),
         Event::ContactBack => "contact is back".to_owned(),
         Event::Mirror(Some(me)) => format!("others see you {}", full_words(me)),
         Event::Mirror(None) => "others do not see you".to_owned(),

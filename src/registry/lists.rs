@@ -125,7 +125,7 @@ impl Registry {
     }
 
     fn list_changed(&mut self, id: SessionId, view: ViewId, now: Instant) {
-        let tick = self.rules.tick;
+        let tick = self.tick.at(now);
         let Some(list) = self.list(id, view) else { return };
         if list.roster.is_dirty() {
             let due = list.due(now, tick);
@@ -142,7 +142,7 @@ impl Registry {
         now: Instant,
         effects: &mut Vec<Effect>,
     ) -> Option<Instant> {
-        let (tick, mut next) = (self.rules.tick, None);
+        let (tick, mut next) = (self.tick.at(now), None);
         for (id, view) in std::mem::take(&mut self.dirty_lists) {
             let Some(list) = self.list(id, view) else { continue };
             let due = list.due(now, tick);

@@ -7,6 +7,7 @@ use herenow_protocol::{DisplayName, Entry, RoomName, SessionId, UserId, ViewId};
 
 use super::{Answer, ConnectionId, Delivery, Effect, Registry, Wish};
 use crate::roster::{Roster, weight};
+use crate::tick::Tick;
 
 /// About how many bytes one connection gets at a time. Half of the default outbox, so that deltas still find
 /// room beside them.
@@ -31,7 +32,7 @@ impl Registry {
 
     /// Publishes every list whose time has come, then serves the wishes that waited for that.
     pub(super) fn flush(&mut self, now: Instant, effects: &mut Vec<Effect>) {
-        let tick = self.rules.tick;
+        let tick = self.tick.at(now);
         effects.extend(self.rooms.publish(now, tick).into_iter().map(Effect::Publish));
         let lists_due = self.flush_lists(now, effects);
         self.flush_at = self.rooms.flush_due(now, tick).into_iter().chain(lists_due).min();
@@ -40,13 +41,23 @@ impl Registry {
         }
     }
 
+    /// How far publications are apart, to be told how long they take to be written.
+    pub fn tick_mut(&mut self) -> &mut Tick {
+        &mut self.tick
+    }
+
+    /// Publishes nothing before `until`: what was published before is still being written.
+    pub fn hold_publications(&mut self, until: Instant) {
+        self.flush_at = self.flush_at.map(|due| due.max(until));
+    }
+
     /// There is something to publish, not later than this.
     pub(super) fn flush_by(&mut self, due: Instant) {
         self.flush_at = Some(self.flush_at.map_or(due, |at| at.min(due)));
     }
 
     pub(super) fn flush_when_rooms_are_due(&mut self, now: Instant) {
-        if let Some(due) = self.rooms.flush_due(now, self.rules.tick) {
+        if let Some(due) = self.rooms.flush_due(now, self.tick.at(now)) {
             self.flush_by(due);
         }
     }

@@ -42,6 +42,7 @@ struct Desk {
 fn rules() -> Rules {
     Rules {
         tick: TICK,
+        tick_max: Duration::from_secs(2),
         grace: GRACE,
         resume_window: WINDOW,
         rooms_max: 1_000,

@@ -1,5 +1,6 @@
 //! A list against a naive reader of its frames.
 
+mod missed;
 mod model;
 
 use std::collections::BTreeMap;
@@ -262,50 +263,6 @@ fn pages_are_never_ahead_of_the_deltas() {
     let mut roster = crowd(1);
     roster.update(UserId(0), &busy("x"));
     roster.pages(0, usize::MAX);
-}
-
-#[test]
-fn who_missed_some_deltas_gets_exactly_those() {
-    let mut roster = crowd(10);
-    let mut reader = Reader::snapshot(&mut roster);
-    let from = reader.version;
-    for n in 0..5 {
-        roster.update(UserId(n), &busy("x"));
-        roster.publish();
-    }
-    let missed = roster.missed(from, usize::MAX).expect("it is remembered");
-    assert_eq!((missed.from, missed.frames.len()), (from, 5));
-    reader.read_all(&missed.frames);
-    assert_eq!((reader.proof(), missed.proof), (roster.proof(), roster.proof()));
-    let nothing = roster.missed(reader.version, 0).expect("nothing was missed");
-    assert!(nothing.frames.is_empty());
-}
-
-#[test]
-fn what_was_missed_is_not_told_if_it_is_too_much_unknown_or_forgotten() {
-    let mut roster = crowd(10);
-    let from = roster.proof().version;
-    roster.update(UserId(0), &busy("x"));
-    roster.publish();
-    assert_eq!(roster.missed(from, 10), None, "more than was asked for");
-    assert_eq!(roster.missed(from - 1, usize::MAX), None, "a version inside of a step");
-    assert_eq!(roster.missed(from + 99, usize::MAX), None, "a version that never was");
-    let heavy = heaviest();
-    for n in 0..40 {
-        roster.update(UserId(1), &Shown { since_ms: n, ..heavy.clone() });
-        roster.publish();
-    }
-    assert_eq!(roster.missed(from, usize::MAX), None, "the log is bounded");
-    assert!(roster.missed(roster.proof().version - 1, usize::MAX).is_some());
-}
-
-#[test]
-fn a_list_that_remembers_nothing_still_knows_who_missed_nothing() {
-    let mut roster = Roster::new(VIEW, EPOCH, 0);
-    roster.join(name("ada"), Shown::default());
-    roster.publish();
-    assert!(roster.missed(1, 0).is_some());
-    assert_eq!(roster.missed(0, usize::MAX), None);
 }
 
 #[test]

@@ -12,6 +12,7 @@ use herenow::actors::registry_actor::RegistryActor;
 use herenow::actors::session_actor::{Local, SessionActor};
 use herenow::actors::socket::AnySocket;
 use herenow::registry::{Registry, Rules};
+use herenow::tick::Tick;
 use herenow::{Clock, Config};
 use herenow_client::protocol::{
     Choice, DeviceId, DeviceLabel, DisplayName, Epoch, RoomName, Status, StatusText, WatchTarget,
@@ -158,7 +159,7 @@ impl Drop for World {
 /// The actors of one arbiter, and an accept loop in place of the listener.
 async fn serve(epoch: Epoch) -> turmoil::Result {
     let (config, clock) = (Arc::new(Config::default()), Clock::simulated(UNIX_MS));
-    let lines = Lines::new(0);
+    let lines = Lines::new(0, Tick::new(config.tick, config.tick_max));
     let fanout = FanoutActor::new(lines.clone(), Arc::clone(&config), clock).start();
     let registry = Registry::new(epoch, Rules::from(&*config));
     let registry = RegistryActor::new(registry, Fanouts(vec![fanout]), clock, None).start();

@@ -46,6 +46,7 @@ impl Session {
         self.views.lost(now, effects);
         self.rooms.lost();
         self.status.lost();
+        self.delay.lost();
         self.queries.lost(&reason, effects);
         self.phase = retry.map_or(Phase::Over, Phase::Waiting);
         let retry_in = retry.map(|retry| retry.at - now);

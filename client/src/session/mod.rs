@@ -5,6 +5,7 @@
 //! [`Session::poll`] when [`Session::next_deadline`] has come.
 
 mod answers;
+mod delay;
 mod ending;
 mod own_status;
 mod queries;
@@ -29,6 +30,7 @@ use crate::options::WantedViews;
 use crate::query::{Answer, QueryError, QueryId};
 use crate::reconnect::{Invitation, Reconnect, Retry};
 use crate::{Disconnect, Event, Options, View, ViewKey};
+use delay::Delay;
 use own_status::OwnStatus;
 pub(crate) use own_status::amend;
 use queries::Queries;
@@ -89,6 +91,7 @@ pub struct Session {
     rooms: Rooms,
     queries: Queries,
     status: OwnStatus,
+    delay: Delay,
     requests: Requests,
     /// Goes on with the last session.
     ticket: Option<Ticket>,
@@ -123,6 +126,7 @@ impl Session {
             rooms: Rooms::new(&options.wanted_rooms()),
             queries: Queries::default(),
             status: OwnStatus::new(options.choice.clone(), options.observe, now),
+            delay: Delay::default(),
             requests: Requests::default(),
             ticket: None,
             text_left_out: false,
@@ -245,6 +249,12 @@ impl Session {
     #[must_use]
     pub fn view_of(&self, key: ViewKey) -> Option<&View> {
         self.views.view(key)
+    }
+
+    /// How old what the server shows may be at most, as the last heartbeat's answer said; `None` if it did not.
+    #[must_use]
+    pub fn delay(&self) -> Option<Duration> {
+        self.delay.said()
     }
 
     fn try_to_connect(&mut self, effects: &mut Vec<Effect>) {

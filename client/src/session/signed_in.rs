@@ -72,9 +72,10 @@ impl Session {
     ) {
         use ServerMessage as M;
         match message {
-            Some(M::HeartbeatAck { n, me, views }) => {
+            Some(M::HeartbeatAck { n, me, views, delay_ms }) => {
                 self.round_trip(n, now, effects);
                 self.status.seen(me, effects);
+                self.delay.acked(delay_ms, effects);
                 self.views.acked(&views, self.is_proof_overdue(), now, effects);
             }
             Some(M::Chosen(choice)) => self.status.chosen(choice, now, effects),

@@ -45,6 +45,8 @@ pub enum ServerMessage {
         me: Option<Presence>,
         /// Every complete view at this place of the stream.
         views: Vec<(ViewId, ViewProof)>,
+        /// How old what they show may be at most, in milliseconds; 0 if that is not said.
+        delay_ms: u64,
     },
     /// In this range of ids a view has exactly these entries.
     SnapshotPage {

@@ -88,8 +88,10 @@ proptest! {
         if let Some(mut late) = late
             && let Some(missed) = roster.missed(late.version, usize::MAX)
         {
+            prop_assert!(missed.frames.len() <= 1);
             late.read_all(&missed.frames);
             prop_assert_eq!(late.proof(), missed.proof);
+            prop_assert_eq!(&late.entries, &naive.entries);
         }
     }
 

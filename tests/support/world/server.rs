@@ -226,7 +226,10 @@ impl Server {
             let Some(desk) = self.desks.get_mut(&id) else { return };
             match effect {
                 Effect::Send(message) => desk.outbox.push(message.encode()),
-                Effect::Ack(n) => desk.outbox.push_ack(n),
+                Effect::Ack(n) => {
+                    let delay = self.registry.tick_mut().delay_at(now.instant);
+                    desk.outbox.push_ack(n, delay);
+                }
                 Effect::RoundTrip(us) => desk.vitals.round_trip_us = us,
                 Effect::Open(view) => desk.outbox.open(view),
                 Effect::GoOn(view, version) => desk.outbox.go_on(view, version),

@@ -244,7 +244,7 @@ pub(super) fn proof(names: &[&str]) -> ViewProof {
 }
 
 pub(super) fn ack(n: u64, me: Option<Presence>, views: Vec<(ViewId, ViewProof)>) -> ServerMessage {
-    ServerMessage::HeartbeatAck { n, me, views }
+    ServerMessage::HeartbeatAck { n, me, views, delay_ms: 0 }
 }
 
 /// How a user is shown whose program chose to be available.

@@ -96,11 +96,13 @@ fn heartbeat_ack<'de, A: SeqAccess<'de>>(fields: &mut Fields<A>) -> Read<A::Erro
     let n: Uint = fields.required("n")?;
     let me: Option<Array<Checked<Presence>>> = fields.required("me")?;
     let views: List<(ViewId, ViewProof)> = fields.required("views")?;
+    let delay = fields.or(Uint::new(0))?;
     let checked = || {
         let n = n.get("n")?;
         let me = me.map(|Array(me)| me).transpose()?;
         let views = views.0?;
-        Ok(ServerMessage::HeartbeatAck { n, me, views })
+        let delay_ms = delay.get("delay_ms")?;
+        Ok(ServerMessage::HeartbeatAck { n, me, views, delay_ms })
     };
     Ok(checked())
 }

@@ -18,9 +18,13 @@ impl Serialize for ServerMessage {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::Welcome(welcome) => welcome.serialize(serializer),
-            Self::HeartbeatAck { n, me, views } => {
+            Self::HeartbeatAck { n, me, views, delay_ms } => {
                 let me = me.as_ref().map(WirePresence);
-                (HEARTBEAT_ACK, n, me, WireProofs(views)).serialize(serializer)
+                let views = WireProofs(views);
+                match delay_ms {
+                    0 => (HEARTBEAT_ACK, n, me, views).serialize(serializer),
+                    _ => (HEARTBEAT_ACK, n, me, views, delay_ms).serialize(serializer),
+                }
             }
             Self::SnapshotPage { view, first, last, entries } => {
                 (SNAPSHOT_PAGE, view.0, first.0, last.0, WireEntries(entries)).serialize(serializer)

@@ -173,7 +173,7 @@ impl Route {
                 let range = |page| (UserId(u32::from(page) * 8), UserId(u32::from(page) * 8 + 99));
                 self.reading.outbox.repair(VIEW, page.map(range).into_iter().collect());
             }
-            Op::Beat => self.reading.outbox.push_ack(1),
+            Op::Beat => self.reading.outbox.push_ack(1, Duration::ZERO),
         }
     }
 
