@@ -11,7 +11,7 @@ use blake2::digest::{FixedOutput, KeyInit, Update};
 use blake2::{Blake2b, Blake2bMac};
 
 use crate::Entry;
-use crate::message::WireEntry;
+use crate::message::EncodedEntry;
 
 /// 16 random bytes that change with every start of the server.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -62,12 +62,14 @@ impl EntryHasher {
     /// The hash of one entry: keyed BLAKE2b-128 of its MessagePack array in shortest form.
     #[must_use]
     pub fn hash(&self, entry: &Entry) -> Digest {
-        // 96 bytes hold a common entry; a longer one grows the buffer.
-        let mut encoded = Vec::with_capacity(96);
-        rmp_serde::encode::write(&mut encoded, &WireEntry(entry))
-            .expect("writing an entry to memory cannot fail");
+        self.hash_encoded(&EncodedEntry::new(entry))
+    }
+
+    /// The hash of an entry that is encoded already.
+    #[must_use]
+    pub fn hash_encoded(&self, entry: &EncodedEntry) -> Digest {
         let mut mac = self.keyed.clone();
-        mac.update(&encoded);
+        mac.update(entry.as_bytes());
         Digest::from_bytes(mac.finalize_fixed().into())
     }
 }

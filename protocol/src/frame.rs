@@ -117,7 +117,7 @@ thread_local! {
 /// # Panics
 /// If the message takes more than [`FRAME_BYTES_MAX`] bytes: who builds lists splits them.
 pub(crate) fn put_frame<M: Serialize>(message: &M, buffer: &mut BytesMut) {
-    with_frame(message, |frame| buffer.extend_from_slice(frame));
+    with_frame(|bytes| write(bytes, message), |frame| buffer.extend_from_slice(frame));
 }
 
 /// `message` as one frame.
@@ -125,24 +125,42 @@ pub(crate) fn put_frame<M: Serialize>(message: &M, buffer: &mut BytesMut) {
 /// # Panics
 /// As [`put_frame`].
 pub(crate) fn frame<M: Serialize>(message: &M) -> Bytes {
-    with_frame(message, Bytes::copy_from_slice)
+    build(|bytes| write(bytes, message))
 }
 
-fn with_frame<M: Serialize, T>(message: &M, take: impl FnOnce(&[u8]) -> T) -> T {
+/// A frame around the message that `put` appends.
+///
+/// # Panics
+/// As [`put_frame`].
+pub(crate) fn build(put: impl FnOnce(&mut Vec<u8>)) -> Bytes {
+    with_frame(put, Bytes::copy_from_slice)
+}
+
+/// Lends an empty buffer.
+pub(crate) fn with_scratch<T>(work: impl FnOnce(&mut Vec<u8>) -> T) -> T {
     SCRATCH.with_borrow_mut(|scratch| {
         scratch.clear();
-        scratch.extend_from_slice(&[0; FRAME_PREFIX_BYTES]);
-        rmp_serde::encode::write(scratch, message)
-            .expect("writing a message to memory cannot fail");
-        let len = scratch.len() - FRAME_PREFIX_BYTES;
+        work(scratch)
+    })
+}
+
+fn with_frame<T>(put: impl FnOnce(&mut Vec<u8>), take: impl FnOnce(&[u8]) -> T) -> T {
+    with_scratch(|bytes| {
+        bytes.extend_from_slice(&[0; FRAME_PREFIX_BYTES]);
+        put(bytes);
+        let len = bytes.len() - FRAME_PREFIX_BYTES;
         assert!(
             len <= FRAME_BYTES_MAX,
             "a frame of {len} bytes was built, at most {FRAME_BYTES_MAX} fit"
         );
         let prefix = u16::try_from(len).expect("checked one line above").to_be_bytes();
-        scratch[..FRAME_PREFIX_BYTES].copy_from_slice(&prefix);
-        take(scratch)
+        bytes[..FRAME_PREFIX_BYTES].copy_from_slice(&prefix);
+        take(bytes)
     })
+}
+
+fn write<M: Serialize>(bytes: &mut Vec<u8>, message: &M) {
+    rmp_serde::encode::write(bytes, message).expect("writing a message to memory cannot fail");
 }
 
 /// Reads the one array of fields that fills `body`.

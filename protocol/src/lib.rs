@@ -26,8 +26,8 @@ pub use digest::{Digest, Epoch};
 pub use frame::DecodeError;
 pub use ids::{DeviceId, OperatorKey, ResumeToken, SessionId, UserId, UserKey, ViewId};
 pub use message::{
-    Change, ClientMessage, ErrorCode, Hello, Query, Resume, ServerMessage, ViewProof, WatchTarget,
-    Welcome,
+    Change, Changes, ClientMessage, EncodedEntry, ErrorCode, Hello, Query, Resume, ServerMessage,
+    ViewProof, WatchTarget, Welcome, page_frame,
 };
 pub use metadata::Metadata;
 pub use name::{DeviceLabel, DisplayName, RoomName, StatusText};

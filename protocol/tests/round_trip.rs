@@ -10,11 +10,11 @@ use herenow_protocol::limits::{
 };
 use herenow_protocol::message::Incoming;
 use herenow_protocol::{
-    Change, Choice, ClientMessage, CloseReason, DeviceId, DeviceLabel, Devices, Digest,
-    DisplayName, Entry, Epoch, ErrorCode, Explanation, Health, Hello, Metadata, OperatorKey,
-    Presence, Query, Resume, ResumeToken, RoomName, Rule, ServerMessage, SessionId, SessionReport,
-    SessionState, Shown, Status, StatusText, StoreState, Transition, TransitionKind, UserId,
-    UserKey, ViewId, ViewProof, Violation, WatchTarget, Welcome, pairing,
+    Change, Changes, Choice, ClientMessage, CloseReason, DeviceId, DeviceLabel, Devices, Digest,
+    DisplayName, EncodedEntry, Entry, Epoch, ErrorCode, Explanation, Health, Hello, Metadata,
+    OperatorKey, Presence, Query, Resume, ResumeToken, RoomName, Rule, ServerMessage, SessionId,
+    SessionReport, SessionState, Shown, Status, StatusText, StoreState, Transition, TransitionKind,
+    UserId, UserKey, ViewId, ViewProof, Violation, WatchTarget, Welcome, page_frame, pairing,
 };
 use proptest::collection::{btree_map, vec};
 use proptest::option;
@@ -551,5 +551,37 @@ proptest! {
         let (code, another) = (pairing::code(UserKey(key)), pairing::code(UserKey(other)));
         prop_assert_eq!(pairing::key(&code), Ok(UserKey(key)));
         prop_assert_eq!(code == another, key == other);
+    }
+
+    #[test]
+    fn what_is_encoded_once_is_byte_for_byte_the_message(
+        entries in vec(entry(), 0..6),
+        shown in shown(),
+        (view, from, proof, cause) in (view_id(), integer(), proof(), close_reason()),
+    ) {
+        let encoded: Vec<_> = entries.iter().map(EncodedEntry::new).collect();
+        let decoded: Vec<_> = encoded.iter().map(EncodedEntry::decode).collect();
+        prop_assert_eq!(&decoded, &entries);
+        let (first, last) = (UserId(3), UserId(1 << 20));
+        let page = page_frame(view, first, last, encoded.iter());
+        prop_assert_eq!(page, ServerMessage::SnapshotPage { view, first, last, entries }.encode());
+
+        let (mut built, mut changes) = (Changes::default(), Vec::new());
+        for (entry, old) in decoded.into_iter().zip(&encoded) {
+            let (id, name) = (entry.id, entry.name.clone());
+            let new = old.showing(&shown);
+            let shown = shown.clone();
+            prop_assert_eq!(new.decode(), Entry { id, name, shown: shown.clone() });
+            built.joined(old);
+            built.updated(&new);
+            built.left(id, cause);
+            changes.extend([
+                Change::Joined(entry),
+                Change::Updated { id, shown },
+                Change::Left { id, cause },
+            ]);
+        }
+        let delta = ServerMessage::Delta { view, from, proof, changes }.encode();
+        prop_assert_eq!(built.frame(view, from, proof), delta);
     }
 }

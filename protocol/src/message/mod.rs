@@ -4,8 +4,9 @@ mod client;
 mod server;
 
 pub use client::{BadChoice, BadHello, ClientMessage, Hello, Incoming, Query, Resume, WatchTarget};
-pub(crate) use server::WireEntry;
-pub use server::{Change, ErrorCode, ServerMessage, ViewProof, Welcome};
+pub use server::{
+    Change, Changes, EncodedEntry, ErrorCode, ServerMessage, ViewProof, Welcome, page_frame,
+};
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 

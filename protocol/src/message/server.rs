@@ -1,5 +1,6 @@
 //! What a server says. [`read`] and [`write`] take it from and to the wire.
 
+mod encoded;
 mod read;
 mod write;
 
@@ -11,8 +12,8 @@ use crate::frame::{DecodeError, frame, put_frame, read_array};
 use crate::ids::{ResumeToken, SessionId, UserId, ViewId};
 use crate::presence::{Choice, Entry, Presence, Shown};
 use crate::report::{Explanation, Health};
+pub use encoded::{Changes, EncodedEntry, page_frame};
 use read::Verdict;
-pub(crate) use write::WireEntry;
 
 const WELCOME: u64 = 65;
 const HEARTBEAT_ACK: u64 = 66;

@@ -17,7 +17,7 @@ use crate::digest::{Digest, Epoch};
 use crate::fields::{
     Array, Bin16, BinRef, Fields, FromFields, FromText, List, Pairs, Str, TextList, Uint,
 };
-use crate::frame::DecodeError;
+use crate::frame::{DecodeError, read_array};
 use crate::ids::{ResumeToken, SessionId, UserId, ViewId};
 use crate::limits::{LIST_ELEMENTS_MAX, SESSIONS_MAX};
 use crate::metadata::Metadata;
@@ -370,6 +370,11 @@ impl<'de> FromFields<'de> for Checked<Shown> {
         };
         Ok(checked())
     }
+}
+
+/// One entry by itself.
+pub(super) fn read_entry(bytes: &[u8]) -> Result<Entry, DecodeError> {
+    read_array::<Checked<Entry>>(bytes)?
 }
 
 /// `[id, name, status, text, since, automatic, until, devices, metadata]`.

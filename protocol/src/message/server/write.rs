@@ -177,6 +177,15 @@ impl Serialize for WireEntry<'_> {
     }
 }
 
+/// `[status, text, since, automatic, until, devices, metadata]`.
+pub(super) struct WireShown<'a>(pub(super) &'a Shown);
+
+impl Serialize for WireShown<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        fields(self.0).serialize(serializer)
+    }
+}
+
 /// What is shown of a user, as fields in order.
 fn fields(shown: &Shown) -> (u64, &str, u64, bool, u64, WireDevices<'_>, WireMetadata<'_>) {
     let Shown { presence, since_ms, devices, metadata } = shown;
