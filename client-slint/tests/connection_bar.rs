@@ -35,6 +35,12 @@ fn a_living_connection_is_told_apart() {
     expect_bar(&world, "Connected", "Round trip under 1 ms · list proved exact");
     expect_exact(&world, true);
 
+    world.tell(&[Event::Busy(Some(Duration::from_millis(1_234)))]);
+    expect_bar(&world, "Connected", "Server busy: up to 1.2 s behind");
+    expect_exact(&world, true);
+    world.tell(&[Event::Busy(None)]);
+    expect_bar(&world, "Connected", "Round trip under 1 ms · list proved exact");
+
     world.tell(&[Event::ContactLost { unanswered: 2, of: 5 }]);
     expect_bar(&world, "Contact lost", "2 of 5 heartbeats unanswered");
     expect_exact(&world, false);

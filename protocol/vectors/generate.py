@@ -469,13 +469,14 @@ def server_messages():
     def me(status, text="", automatic=False, until=0):
         return {"status": status, "text": text, "automatic": automatic, "until": until}
 
-    say("ack of an observer that watches nothing", [66, 1, None, []], ack(1, None, []), True)
-    say("ack with presence and a proved view", [66, 2, [1, "tea", False, 0], [[1, 18, 2, DIGEST]]],
+    say("ack of an observer that watches nothing", [66, 1, None, [], 0], ack(1, None, []), True)
+    say("ack without delay", [66, 1, None, []], ack(1, None, []))
+    say("ack with presence and a proved view", [66, 2, [1, "tea", False, 0], [[1, 18, 2, DIGEST]], 0],
         ack(2, me(1, "tea"), [proof(1, 18, 2, DIGEST)]), True)
-    say("ack, presence of a program with a text that expires", [66, 2, [1, "tea", True, SINCE], []],
+    say("ack, presence of a program with a text that expires", [66, 2, [1, "tea", True, SINCE], [], 0],
         ack(2, me(1, "tea", True, SINCE), []), True)
     say("ack with two proved views",
-        [66, 3, [0, "", False, 0], [[1, 18, 2, DIGEST], [2, 2**53 - 1, 0, bytes(16)]]],
+        [66, 3, [0, "", False, 0], [[1, 18, 2, DIGEST], [2, 2**53 - 1, 0, bytes(16)]], 0],
         ack(3, me(0), [proof(1, 18, 2, DIGEST), proof(2, 2**53 - 1, 0, bytes(16))]), True)
     say("ack, presence without until", [66, 4, [2, "tea", True], []], ack(4, me(2, "tea", True), []))
     say("ack, presence without automatic, until", [66, 4, [2, "tea"], []], ack(4, me(2, "tea"), []))

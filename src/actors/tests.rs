@@ -91,18 +91,26 @@ impl AsyncWrite for Mined {
 struct Rig {
     local: Rc<Local>,
     registry: Addr<RegistryActor>,
+    lines: Lines,
 }
 
 impl Rig {
     /// Nobody counts any longer than their connection, so that no test waits for a grace period.
     fn start() -> Self {
+        Self::start_beside(Vec::new())
+    }
+
+    /// A server with these fan-outs besides its own.
+    fn start_beside(others: Vec<Addr<FanoutActor>>) -> Self {
         let config = Config { grace: Duration::ZERO, ..Config::default() };
         let (config, clock) = (Arc::new(config), Clock::system());
         let lines = Lines::new(0, Tick::new(config.tick, config.tick_max));
         let fanout = FanoutActor::new(lines.clone(), Arc::clone(&config), clock).start();
         let registry = Registry::new(Epoch([1; 16]), Rules::from(&*config));
-        let registry = RegistryActor::new(registry, Fanouts(vec![fanout]), clock, None).start();
-        Self { local: Rc::new(Local::new(config, clock, registry.clone(), lines)), registry }
+        let fanouts = Fanouts([vec![fanout], others].concat());
+        let registry = RegistryActor::new(registry, fanouts, clock, None).start();
+        let local = Rc::new(Local::new(config, clock, registry.clone(), lines.clone()));
+        Self { local, registry, lines }
     }
 
     fn call(&self) -> (Mine, Caller) {
@@ -257,6 +265,43 @@ fn a_list_of_people_is_told_to_its_own_connection() {
         let ServerMessage::HeartbeatAck { views, .. } = ack else { unreachable!() };
         let proof = views.iter().find(|(view, _)| *view == list).map(|(_, proof)| proof.count);
         assert_eq!(proof, Some(0));
+    });
+}
+
+/// The count of the first view in the next ack, and its delay.
+async fn acked(caller: &mut Caller) -> (u32, u64) {
+    caller.say(&ClientMessage::Heartbeat { n: 1, round_trip_us: 0 }).await;
+    match caller.expect(|m| matches!(m, ServerMessage::HeartbeatAck { .. })).await {
+        ServerMessage::HeartbeatAck { views, delay_ms, .. } => (views[0].1.count, delay_ms),
+        _ => unreachable!("just matched"),
+    }
+}
+
+#[test]
+fn nothing_is_published_while_an_arbiter_still_writes_the_last_publication() {
+    System::new().block_on(async {
+        // A fan-out that never gets a turn holds what it was sent.
+        let stuck = Context::<FanoutActor>::new();
+        let rig = Rig::start_beside(vec![stuck.address()]);
+        let (_a, mut ada) = rig.sign_in("ada").await;
+        let (_b, mut bob) = rig.call();
+        bob.hello(hello("bob")).await;
+        tokio::time::sleep(rig.local.config().tick * 5).await;
+        assert_eq!(acked(&mut ada).await.0, 1, "her own publication is not written everywhere");
+        drop(stuck);
+        ada.expect(|m| matches!(m, ServerMessage::Delta { .. })).await;
+        assert_eq!(acked(&mut ada).await.0, 2);
+    });
+}
+
+#[test]
+fn an_ack_says_what_its_arbiter_knows_of_the_load() {
+    System::new().block_on(async {
+        let rig = Rig::start();
+        let (_a, mut ada) = rig.sign_in("ada").await;
+        assert!(acked(&mut ada).await.1 >= 30, "a tick of 20 ms and half of one");
+        rig.lines.wrote(Duration::from_secs(60), rig.local.clock().instant());
+        assert_eq!(acked(&mut ada).await.1, 62_000);
     });
 }
 

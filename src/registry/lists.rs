@@ -10,7 +10,7 @@ use super::{Answer, Delivery, Effect, Registry, failed};
 use crate::clock::Moment;
 use crate::roster::Roster;
 
-/// Bytes of deltas that a list remembers for a session that comes back.
+/// Bytes in which a list remembers its last changes for a session that comes back.
 const LOG_BYTES: usize = 8 * 1024;
 
 /// Some people whom a session watches.

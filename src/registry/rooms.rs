@@ -24,7 +24,8 @@ pub(super) const LOBBY: RoomId = RoomId(0);
 /// Views from this number on are lists of people, which each session numbers by itself.
 pub(super) const LIST_VIEWS: u32 = 1 << 31;
 
-/// Bytes of deltas that a room remembers for those who come back: more than an outbox takes at once is of no use.
+/// Bytes in which a room remembers its last changes for those who come back: 500 to 1,000 changes, several times what
+/// fits a frame, since changes of one user merge.
 const LOG_BYTES: usize = 64 * 1024;
 
 /// A room's place in memory.

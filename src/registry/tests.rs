@@ -429,6 +429,35 @@ fn the_first_change_is_told_at_once_and_the_next_after_a_tick() {
 }
 
 #[test]
+fn under_load_the_next_change_is_told_after_a_longer_tick() {
+    let mut desk = Desk::new();
+    desk.sign_in(hello("ada", "desk"));
+    desk.advance(Duration::ZERO);
+    desk.registry.tick_mut().wrote(TICK * 3, desk.start);
+    desk.sign_in(hello("bob", "desk"));
+    assert_eq!(desk.registry.next_due(), Some(desk.start + TICK * 6));
+    desk.advance(SECOND * 10);
+    desk.sign_in(hello("eve", "desk"));
+    desk.advance(Duration::ZERO);
+    desk.sign_in(hello("joe", "desk"));
+    assert_eq!(desk.registry.next_due(), Some(desk.now.instant + TICK), "it is over");
+}
+
+#[test]
+fn nothing_is_published_while_that_is_held() {
+    let mut desk = Desk::new();
+    desk.sign_in(hello("ada", "desk"));
+    let until = desk.start + TICK / 2;
+    desk.registry.hold_publications(until);
+    assert_eq!(desk.registry.next_due(), Some(until));
+    desk.registry.poll(desk.now, &mut desk.effects);
+    let published = |effects: &[Effect]| effects.iter().any(|e| matches!(e, Effect::Publish(_)));
+    assert!(!published(&desk.effects));
+    desk.advance(TICK / 2);
+    assert!(published(&desk.effects));
+}
+
+#[test]
 fn pages_follow_the_deltas_they_include() {
     let mut desk = Desk::new();
     let ada = desk.sign_in(hello("ada", "desk"));

@@ -12,6 +12,7 @@ mod causes;
 mod coming_back;
 mod connections;
 mod lives;
+mod overload;
 mod people;
 mod restarts;
 mod saboteur;

@@ -42,6 +42,7 @@ fn window_state(shown: &Shown) -> LinkState {
         retry_in: whole(shown.retry_in),
         proved_ago: window_age(shown.proved_ago),
         round_trip_ms: shown.round_trip.map_or(-1, whole_milliseconds),
+        delay_ms: shown.delay.map_or(0, whole_milliseconds),
         unanswered: whole(unanswered),
         of: whole(of),
         said: shown.said.as_str().into(),

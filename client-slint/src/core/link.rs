@@ -58,6 +58,8 @@ struct Health {
     complete: bool,
     contact_lost: Option<(u32, u32)>,
     round_trip: Option<Duration>,
+    /// How old the server says that the list may be, if people would notice.
+    delay: Option<Duration>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -162,6 +164,8 @@ pub struct Shown {
     pub proved_ago: Option<Age>,
     /// The last round trip of this session.
     pub round_trip: Option<Duration>,
+    /// How far the list may be behind at a busy server; `None` if nobody would notice.
+    pub delay: Option<Duration>,
     /// Unanswered heartbeats, and at how many the connection ends.
     pub contact_lost: Option<(u32, u32)>,
     /// What the server or the operating system said; may be empty.
@@ -201,7 +205,10 @@ impl Link {
             | Event::Stale { .. }
             | Event::Fresh { .. }
             | Event::Diverged { .. } => self.judge(event),
-            Event::RoundTrip(_) | Event::ContactLost { .. } | Event::ContactBack => {
+            Event::RoundTrip(_)
+            | Event::Busy(_)
+            | Event::ContactLost { .. }
+            | Event::ContactBack => {
                 self.feel(event);
             }
             Event::Joined { .. } | Event::Updated { .. } | Event::Left { .. } => {}
@@ -261,6 +268,7 @@ impl Link {
             retry_in: self.until_retry(now).map_or(0, |left| whole_seconds(left).max(1)),
             proved_ago: self.age(now).map(|age| Age::of(age).0),
             round_trip: health.round_trip,
+            delay: health.delay,
             contact_lost: health.contact_lost,
             said: self.ending.as_ref().map(|ending| ending.said.clone()).unwrap_or_default(),
         }
@@ -270,6 +278,7 @@ impl Link {
         let Stage::SignedIn(health) = &mut self.stage else { return };
         match event {
             Event::RoundTrip(time) => health.round_trip = Some(*time),
+            Event::Busy(delay) => health.delay = *delay,
             Event::ContactLost { unanswered, of } => {
                 health.contact_lost = Some((*unanswered, *of));
             }

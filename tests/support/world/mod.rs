@@ -183,8 +183,13 @@ impl World {
 
     /// The client's process beats, but takes nothing from its socket any more, whose buffers are full.
     pub fn choke(&mut self, who: Who) {
+        self.narrow(who, 0);
+    }
+
+    /// A client's cable takes only so many bytes until they have arrived.
+    pub fn narrow(&mut self, who: Who, bytes: usize) {
         if let Some(wire) = self.clients[who].wire.and_then(|id| self.wires.get_mut(&id)) {
-            wire.down.set_window(0);
+            wire.down.set_window(bytes);
         }
     }
 
@@ -285,6 +290,11 @@ impl World {
     /// Whether a client has stopped for good, or was killed.
     pub fn is_over(&self, who: Who) -> bool {
         self.clients[who].session.is_over() || self.clients[who].dead
+    }
+
+    /// How old the lists of a client may be, as its server said last.
+    pub fn delay(&self, who: Who) -> Option<Duration> {
+        self.clients[who].session.delay()
     }
 
     /// The connection that a client has.

@@ -45,6 +45,10 @@ pub struct Server {
     pub journal: Journal,
     /// Connections that were told goodbye long enough ago.
     pub parted: Vec<ConnectionId>,
+    /// What it takes to write a publication to one connection; nothing in most worlds.
+    pub write_cost: Duration,
+    /// When everything published is written, and how long that takes from its publication on.
+    writing: Option<(Instant, Duration)>,
     publishing: bool,
     connections: u64,
 }
@@ -60,6 +64,8 @@ impl Server {
             desks: BTreeMap::new(),
             journal,
             parted: Vec::new(),
+            write_cost: Duration::ZERO,
+            writing: None,
             publishing: true,
             connections: u64::from(run) << 32,
         };
@@ -299,10 +305,30 @@ impl Server {
 
     pub(super) fn poll_when_due(&mut self, now: Moment) {
         if self.registry.next_due().is_some_and(|due| due <= now.instant) {
+            self.settle(now.instant);
             let mut effects = Vec::new();
             self.registry.poll(now, &mut effects);
             self.perform_registry(effects, now);
         }
+    }
+
+    /// What the arbiters would tell the registry of the time that they take.
+    fn settle(&mut self, now: Instant) {
+        match self.writing {
+            Some((until, _)) if until > now => self.registry.hold_publications(until),
+            Some((until, took)) => {
+                self.registry.tick_mut().wrote(took, until);
+                self.writing = None;
+            }
+            None => {}
+        }
+    }
+
+    fn is_writing(&mut self, now: Instant) {
+        let begun = self.writing.map_or(now, |(until, _)| until.max(now));
+        let count = u32::try_from(self.desks.len()).expect("few");
+        let until = begun + self.write_cost * count;
+        self.writing = Some((until, until - now));
     }
 
     pub(super) fn perform_registry(&mut self, effects: Vec<registry::Effect>, now: Moment) {
@@ -313,6 +339,7 @@ impl Server {
                     for desk in self.desks.values_mut() {
                         deltas.iter().for_each(|delta| desk.outbox.deliver(delta));
                     }
+                    self.is_writing(now.instant);
                 }
                 registry::Effect::Publish(_) => {}
                 registry::Effect::Deliver(id, delivery) => {

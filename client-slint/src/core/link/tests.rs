@@ -90,6 +90,19 @@ fn a_sign_in_passes_through_connecting_and_loading() {
 }
 
 #[test]
+fn a_busy_server_is_shown_until_it_has_caught_up_or_the_connection_ends() {
+    let behind = Duration::from_millis(1_200);
+    for over in [Event::Busy(None), welcome()] {
+        let mut world = World { link: Link::dialled(), now: start() };
+        world.tell(&[welcome(), SNAPSHOT, Event::Busy(Some(behind))]);
+        assert_eq!(world.link.shown(world.now).delay, Some(behind));
+        assert!(world.link.is_exact(), "it is late, not wrong");
+        world.tell(&[over]);
+        assert_eq!(world.link.shown(world.now).delay, None);
+    }
+}
+
+#[test]
 fn the_list_is_exact_only_while_nothing_speaks_against_it() {
     let pairs = [
         (STALE, FRESH, Kind::Checking),

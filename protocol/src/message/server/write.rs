@@ -21,10 +21,7 @@ impl Serialize for ServerMessage {
             Self::HeartbeatAck { n, me, views, delay_ms } => {
                 let me = me.as_ref().map(WirePresence);
                 let views = WireProofs(views);
-                match delay_ms {
-                    0 => (HEARTBEAT_ACK, n, me, views).serialize(serializer),
-                    _ => (HEARTBEAT_ACK, n, me, views, delay_ms).serialize(serializer),
-                }
+                (HEARTBEAT_ACK, n, me, views, delay_ms).serialize(serializer)
             }
             Self::SnapshotPage { view, first, last, entries } => {
                 (SNAPSHOT_PAGE, view.0, first.0, last.0, WireEntries(entries)).serialize(serializer)
