@@ -324,7 +324,7 @@ impl Registry {
     }
 
     /// Everyone who is listed in the lobby, ascending by id.
-    pub fn listed(&self) -> impl Iterator<Item = &Entry> {
+    pub fn listed(&self) -> impl Iterator<Item = Entry> {
         self.rooms.lobby().entries()
     }
 

@@ -15,10 +15,10 @@ use std::collections::HashMap;
 use bytes::Bytes;
 use herenow_protocol::digest::EntryHasher;
 use herenow_protocol::{
-    CloseReason, Digest, DisplayName, Entry, Epoch, Shown, UserId, ViewId, ViewProof,
+    CloseReason, Digest, DisplayName, EncodedEntry, Entry, Epoch, Shown, UserId, ViewId, ViewProof,
 };
 
-use delta::DeltaBuilder;
+use delta::{DeltaBuilder, Order};
 use missed::Log;
 pub use pages::{BucketBatch, PageBatch, RangeBatch};
 
@@ -53,7 +53,7 @@ pub struct Roster {
 
 #[derive(Debug)]
 struct Slot {
-    entry: Entry,
+    entry: EncodedEntry,
     hash: Digest,
 }
 
@@ -121,41 +121,45 @@ impl Roster {
     /// Lists a user, under an id that no watcher knows any more.
     pub fn join(&mut self, name: DisplayName, shown: Shown) -> UserId {
         let id = self.ids.take();
-        self.replace(id, Some(Entry { id, name, shown }), None);
+        self.replace(id, Some(EncodedEntry::new(&Entry { id, name, shown })), None);
         id
     }
 
-    /// Shows a listed user differently. Nothing happens if it is the same, or nobody.
-    pub fn update(&mut self, id: UserId, shown: &Shown) {
-        let Some(old) = self.get(id) else { return };
-        if old.shown != *shown {
-            let entry = Entry { id, name: old.name.clone(), shown: shown.clone() };
-            self.replace(id, Some(entry), None);
+    /// Shows a listed user differently. Returns whether that changed anything.
+    pub fn update(&mut self, id: UserId, shown: &Shown) -> bool {
+        let Some(old) = self.slot(id) else { return false };
+        let new = old.entry.showing(shown);
+        let changes = old.entry != new;
+        if changes {
+            self.replace(id, Some(new), None);
         }
+        changes
     }
 
-    /// Unlists a user. Returns the entry, `None` if there was none.
-    pub fn leave(&mut self, id: UserId, cause: CloseReason) -> Option<Entry> {
-        let entry = self.get(id)?.clone();
-        self.replace(id, None, Some(cause));
-        self.ids.give_back(id);
-        Some(entry)
+    /// Unlists a user. Returns whether there was one.
+    pub fn leave(&mut self, id: UserId, cause: CloseReason) -> bool {
+        let listed = self.slot(id).is_some();
+        if listed {
+            self.replace(id, None, Some(cause));
+            self.ids.give_back(id);
+        }
+        listed
     }
 
     /// The entry of a listed user.
     #[must_use]
-    pub fn get(&self, id: UserId) -> Option<&Entry> {
-        self.slots.get(id.0 as usize)?.as_ref().map(|slot| &slot.entry)
+    pub fn get(&self, id: UserId) -> Option<Entry> {
+        self.slot(id).map(|slot| slot.entry.decode())
     }
 
     /// Every entry from an id on, ascending.
-    pub fn entries_from(&self, id: UserId) -> impl Iterator<Item = &Entry> {
+    pub fn entries_from(&self, id: UserId) -> impl Iterator<Item = Entry> {
         let from = self.slots.len().min(id.0 as usize);
-        self.slots[from..].iter().flatten().map(|slot| &slot.entry)
+        self.slots[from..].iter().flatten().map(|slot| slot.entry.decode())
     }
 
     /// Every entry, ascending by id.
-    pub fn entries(&self) -> impl Iterator<Item = &Entry> {
+    pub fn entries(&self) -> impl Iterator<Item = Entry> {
         self.entries_from(UserId(0))
     }
 
@@ -177,13 +181,14 @@ impl Roster {
         changed.sort_unstable_by_key(|(_, change)| change.version);
         let (mut deltas, mut step) = (Vec::new(), Vec::new());
         let (mut before, mut delta) =
-            (self.published, DeltaBuilder::new(self.view, self.published));
+            (self.published, DeltaBuilder::new(self.view, self.published, Order::Happened));
         for (id, unpublished) in changed {
-            let after = self.slots.get(id.0 as usize).and_then(Option::as_ref);
+            let after = slot(&self.slots, id);
             if !delta.has_room_for(after) {
                 let full = delta.finish();
                 self.log.push(before, std::mem::take(&mut step));
-                (before, delta) = (full.proof, DeltaBuilder::new(self.view, full.proof));
+                (before, delta) =
+                    (full.proof, DeltaBuilder::new(self.view, full.proof, Order::Happened));
                 deltas.push(full);
             }
             delta.add(id, &unpublished, after);
@@ -212,12 +217,16 @@ impl Roster {
         if self.is_dirty() {
             return None;
         }
-        let state = |id: UserId| self.slots.get(id.0 as usize).and_then(Option::as_ref);
+        let state = |id: UserId| self.slot(id);
         let delta = self.log.missed(view, from, published, state)?;
         (delta.frame.len() <= bytes).then(|| Missed::of(view, published, Some(delta)))
     }
 
-    fn replace(&mut self, id: UserId, entry: Option<Entry>, cause: Option<CloseReason>) {
+    fn slot(&self, id: UserId) -> Option<&Slot> {
+        slot(&self.slots, id)
+    }
+
+    fn replace(&mut self, id: UserId, entry: Option<EncodedEntry>, cause: Option<CloseReason>) {
         let index = id.0 as usize;
         let page = index / PAGE_IDS as usize;
         if self.slots.len() <= index {
@@ -225,7 +234,7 @@ impl Roster {
             self.pages.resize(page + 1, None);
             self.buckets.resize(page + 1, Digest::default());
         }
-        let slot = entry.map(|entry| Slot { hash: self.hasher.hash(&entry), entry });
+        let slot = entry.map(|entry| Slot { hash: self.hasher.hash_encoded(&entry), entry });
         let gained = slot.as_ref().map(|slot| slot.hash);
         let lost = std::mem::replace(&mut self.slots[index], slot).map(|slot| slot.hash);
         self.pages[page] = None;
@@ -238,6 +247,10 @@ impl Roster {
         let change = change.or_insert(Unpublished { before: lost, version, cause });
         (change.version, change.cause) = (version, cause);
     }
+}
+
+fn slot(slots: &[Option<Slot>], id: UserId) -> Option<&Slot> {
+    slots.get(id.0 as usize)?.as_ref()
 }
 
 fn count_change(proof: &mut ViewProof, lost: Option<Digest>, gained: Option<Digest>) {

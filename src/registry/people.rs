@@ -184,7 +184,7 @@ impl Registry {
                     self.rooms.change(room, |roster| roster.update(id, shown));
                     places.push((room, id));
                 }
-                None => self.rooms.change(room, |roster| drop(roster.leave(id, cause))),
+                None => drop(self.rooms.change(room, |roster| roster.leave(id, cause))),
             }
         }
         for &room in rooms {

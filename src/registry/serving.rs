@@ -139,7 +139,7 @@ impl Registry {
             return Answer::People(0, Vec::new(), None);
         };
         let roster = self.rooms.roster(room);
-        one_frame(roster.proof().count, roster.entries_from(from).cloned())
+        one_frame(roster.proof().count, roster.entries_from(from))
     }
 }
 

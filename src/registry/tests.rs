@@ -168,15 +168,16 @@ impl Desk {
     }
 
     /// Who is listed in the lobby, by name.
-    fn names(&self) -> Vec<&str> {
-        let mut names: Vec<_> = self.registry.listed().map(|entry| entry.name.as_str()).collect();
+    fn names(&self) -> Vec<String> {
+        let mut names: Vec<_> =
+            self.registry.listed().map(|entry| entry.name.to_string()).collect();
         names.sort_unstable();
         names
     }
 
     fn find(&self, text: &str) -> Option<Shown> {
         let entry = self.registry.listed().find(|entry| entry.name.as_str() == text);
-        entry.map(|entry| entry.shown.clone())
+        entry.map(|entry| entry.shown)
     }
 
     #[track_caller]

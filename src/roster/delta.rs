@@ -1,80 +1,78 @@
 //! One delta under construction.
 
 use herenow_protocol::limits::SERVER_FRAME_BYTES_MAX;
-use herenow_protocol::{Change, ServerMessage, UserId, ViewId, ViewProof};
+use herenow_protocol::{Changes, UserId, ViewId, ViewProof};
 
-use super::{
-    ENTRY_OVERHEAD, FRAME_OVERHEAD, PublishedDelta, Slot, Unpublished, count_change, weight,
-};
+use super::{ENTRY_OVERHEAD, FRAME_OVERHEAD, PublishedDelta, Slot, Unpublished, count_change};
 
 /// Collects changes for one delta and keeps track of what a view is like after them.
 pub(super) struct DeltaBuilder {
     view: ViewId,
     from: u64,
     pub(super) proof: ViewProof,
-    changes: Vec<Change>,
-    bytes: usize,
+    /// Leaves that go before everything else.
+    leaves: Changes,
+    changes: Changes,
+    order: Order,
+}
+
+/// How the changes of a delta follow each other.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Order {
+    /// As they happened.
+    Happened,
+    /// Leaves before everything else: whoever left and came back under another id is here at the end also for those who
+    /// go by names.
+    LeavesFirst,
 }
 
 impl DeltaBuilder {
-    pub(super) fn new(view: ViewId, before: ViewProof) -> Self {
+    pub(super) fn new(view: ViewId, before: ViewProof, order: Order) -> Self {
         Self {
             view,
             from: before.version,
             proof: before,
-            changes: Vec::new(),
-            bytes: FRAME_OVERHEAD,
+            leaves: Changes::default(),
+            changes: Changes::default(),
+            order,
         }
     }
 
     /// Whether a change that leaves this behind still fits the frame, and the leave of somebody else before it.
     pub(super) fn has_room_for(&self, after: Option<&Slot>) -> bool {
-        let weight = after.map_or(0, |slot| weight(&slot.entry));
-        self.bytes + ENTRY_OVERHEAD + weight <= SERVER_FRAME_BYTES_MAX
+        let weight = after.map_or(0, |slot| 2 + slot.entry.as_bytes().len());
+        let bytes = self.leaves.len() + self.changes.len();
+        FRAME_OVERHEAD + bytes + ENTRY_OVERHEAD + weight <= SERVER_FRAME_BYTES_MAX
     }
 
     pub(super) fn add(&mut self, id: UserId, unpublished: &Unpublished, after: Option<&Slot>) {
         self.proof.version = unpublished.version;
         count_change(&mut self.proof, unpublished.before, after.map(|slot| slot.hash));
-        match (unpublished.before, after) {
-            (None, None) => {}
-            // Who changed and changed back is as watchers know them.
-            (Some(before), Some(slot)) if before == slot.hash => {}
-            (None, Some(slot)) => {
-                self.push(Change::Joined(slot.entry.clone()), weight(&slot.entry))
+        // Who changed and changed back is as watchers know them.
+        if unpublished.before == after.map(|slot| slot.hash) {
+            return;
+        }
+        // Whom watchers know under this id is gone if there is nobody, or if the id has been given to somebody else.
+        let gone = unpublished.before.and(unpublished.cause);
+        if let Some(cause) = gone {
+            let leaves = match self.order {
+                Order::Happened => &mut self.changes,
+                Order::LeavesFirst => &mut self.leaves,
+            };
+            leaves.left(id, cause);
+        }
+        match after {
+            Some(slot) if unpublished.before.is_none() || gone.is_some() => {
+                self.changes.joined(&slot.entry);
             }
-            (Some(_), Some(slot)) => match unpublished.cause {
-                None => {
-                    let shown = slot.entry.shown.clone();
-                    self.push(Change::Updated { id, shown }, weight(&slot.entry));
-                }
-                // The id has been given to somebody else.
-                Some(cause) => {
-                    self.push(Change::Left { id, cause }, ENTRY_OVERHEAD);
-                    self.push(Change::Joined(slot.entry.clone()), weight(&slot.entry));
-                }
-            },
-            (Some(_), None) => {
-                let cause = unpublished.cause.expect("a leave records its cause");
-                self.push(Change::Left { id, cause }, ENTRY_OVERHEAD);
-            }
+            Some(slot) => self.changes.updated(&slot.entry),
+            None => debug_assert!(gone.is_some(), "a leave records its cause"),
         }
     }
 
-    fn push(&mut self, change: Change, bytes: usize) {
-        self.bytes += bytes;
-        self.changes.push(change);
-    }
-
-    /// Puts the leaves before everything else: whoever left and came back under another id is here at the end also for
-    /// those who go by names.
-    pub(super) fn leaves_first(&mut self) {
-        self.changes.sort_by_key(|change| !matches!(change, Change::Left { .. }));
-    }
-
-    pub(super) fn finish(self) -> PublishedDelta {
-        let Self { view, from, proof, changes, .. } = self;
-        let frame = ServerMessage::Delta { view, from, proof, changes }.encode();
-        PublishedDelta { view, from, proof, frame }
+    pub(super) fn finish(mut self) -> PublishedDelta {
+        self.leaves.append(&self.changes);
+        let Self { view, from, proof, leaves, .. } = self;
+        PublishedDelta { view, from, proof, frame: leaves.frame(view, from, proof) }
     }
 }

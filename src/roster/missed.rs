@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 
 use herenow_protocol::{UserId, ViewId, ViewProof};
 
-use super::delta::DeltaBuilder;
+use super::delta::{DeltaBuilder, Order};
 use super::{Missed, PublishedDelta, Slot, Unpublished};
 
 /// What a remembered change takes in memory, in bytes.
@@ -67,7 +67,7 @@ impl Log {
         state: impl Fn(UserId) -> Option<&'a Slot>,
     ) -> Option<PublishedDelta> {
         let (before, changed) = self.since(version)?;
-        let mut delta = DeltaBuilder::new(view, before);
+        let mut delta = DeltaBuilder::new(view, before, Order::LeavesFirst);
         for (id, change) in changed {
             let after = state(id);
             if !delta.has_room_for(after) {
@@ -75,7 +75,6 @@ impl Log {
             }
             delta.add(id, &change, after);
         }
-        delta.leaves_first();
         delta.proof.version = published.version;
         let delta = delta.finish();
         debug_assert_eq!(delta.proof, published);

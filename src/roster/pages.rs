@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 use herenow_protocol::limits::SERVER_FRAME_BYTES_MAX;
-use herenow_protocol::{Digest, ServerMessage, UserId, ViewId, ViewProof};
+use herenow_protocol::{Digest, ServerMessage, UserId, ViewId, ViewProof, page_frame};
 
-use super::{FRAME_OVERHEAD, PAGE_IDS, Roster, Slot, weight};
+use super::{FRAME_OVERHEAD, PAGE_IDS, Roster, Slot};
 
 /// Digests in one frame.
 const DIGESTS_PER_FRAME: usize = (SERVER_FRAME_BYTES_MAX - FRAME_OVERHEAD) / 16;
@@ -134,7 +134,7 @@ impl Roster {
 
     /// The page that says: from here on there is nobody.
     fn nobody_from(&self, page: u32) -> Bytes {
-        page_frame(self.view, UserId(page * PAGE_IDS), UserId(u32::MAX), Vec::new())
+        page_frame(self.view, UserId(page * PAGE_IDS), UserId(u32::MAX), std::iter::empty())
     }
 
     /// The sum of one bucket, for tests of the repair.
@@ -148,24 +148,15 @@ impl Roster {
 fn encode_page(view: ViewId, first: u32, last: u32, slots: &[Option<Slot>]) -> Vec<Bytes> {
     let (mut frames, mut entries) = (Vec::new(), Vec::new());
     let (mut first, mut bytes) = (UserId(first), FRAME_OVERHEAD);
-    for Slot { entry, .. } in slots.iter().flatten() {
-        if bytes + weight(entry) > SERVER_FRAME_BYTES_MAX {
-            let before = UserId(entry.id.0 - 1);
-            frames.push(page_frame(view, first, before, std::mem::take(&mut entries)));
-            (first, bytes) = (entry.id, FRAME_OVERHEAD);
+    for (slot, id) in slots.iter().zip(first.0..) {
+        let Some(Slot { entry, .. }) = slot else { continue };
+        if bytes + entry.as_bytes().len() > SERVER_FRAME_BYTES_MAX {
+            frames.push(page_frame(view, first, UserId(id - 1), entries.drain(..)));
+            (first, bytes) = (UserId(id), FRAME_OVERHEAD);
         }
-        bytes += weight(entry);
-        entries.push(entry.clone());
+        bytes += entry.as_bytes().len();
+        entries.push(entry);
     }
-    frames.push(page_frame(view, first, UserId(last), entries));
+    frames.push(page_frame(view, first, UserId(last), entries.into_iter()));
     frames
-}
-
-fn page_frame(
-    view: ViewId,
-    first: UserId,
-    last: UserId,
-    entries: Vec<herenow_protocol::Entry>,
-) -> Bytes {
-    ServerMessage::SnapshotPage { view, first, last, entries }.encode()
 }

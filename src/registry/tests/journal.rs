@@ -89,7 +89,7 @@ pub(super) fn restart(desk: &mut Desk, disk: &mut Disk, stopped: bool, outage: D
 /// Everyone in the lobby as others see them, without when they began to.
 pub(super) fn listed(desk: &Desk) -> BTreeMap<String, Shown> {
     let shown = |entry: &Entry| Shown { since_ms: 0, ..entry.shown.clone() };
-    desk.registry.listed().map(|entry| (entry.name.to_string(), shown(entry))).collect()
+    desk.registry.listed().map(|entry| (entry.name.to_string(), shown(&entry))).collect()
 }
 
 #[derive(Clone, Debug)]

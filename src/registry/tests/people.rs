@@ -87,7 +87,7 @@ fn an_invisible_device_hides_its_user_everywhere() {
     let [Change::Updated { shown, .. }] = &told[..] else { panic!("{told:?}") };
     assert_eq!(*shown, Shown::offline(hidden_ms));
     assert_eq!(news.mirror(ada), Some(&None), "ada's own window knows that nobody sees her");
-    assert_eq!((desk.names(), desk.registry.proof().count), (vec!["bob"], 1));
+    assert_eq!((desk.names(), desk.registry.proof().count), (vec!["bob".to_owned()], 1));
     assert_ne!(desk.registry.proof().digest, empty);
     assert_eq!(desk.ask(watcher, "ada"), Shown::offline(hidden_ms));
     assert_eq!(desk.room(watcher, "attic"), [""; 0]);

@@ -82,7 +82,7 @@ fn who_came_and_went_in_between_is_not_mentioned() {
 #[test]
 fn who_changed_and_changed_back_is_not_mentioned() {
     let mut roster = crowd(3);
-    let (from, before) = (roster.proof().version, roster.get(UserId(1)).expect("listed").clone());
+    let (from, before) = (roster.proof().version, roster.get(UserId(1)).expect("listed"));
     roster.update(UserId(1), &busy("x"));
     roster.publish();
     roster.update(UserId(1), &before.shown);
@@ -93,7 +93,7 @@ fn who_changed_and_changed_back_is_not_mentioned() {
 #[test]
 fn an_id_that_was_given_on_tells_the_leave_of_the_first_and_the_join_of_the_last() {
     let mut roster = crowd(1);
-    let (from, first) = (roster.proof().version, roster.get(UserId(0)).expect("listed").clone());
+    let (from, first) = (roster.proof().version, roster.get(UserId(0)).expect("listed"));
     roster.leave(UserId(0), CloseReason::HeartbeatTimeout);
     roster.publish();
     for (who, cause) in [("eve", Some(CloseReason::Goodbye)), ("bob", None)] {
@@ -116,7 +116,8 @@ fn an_id_that_was_given_on_tells_the_leave_of_the_first_and_the_join_of_the_last
 fn who_came_back_under_another_id_leaves_before_they_join() {
     let mut roster = crowd(2);
     let from = roster.proof().version;
-    let ada = roster.leave(UserId(0), CloseReason::Goodbye).expect("listed").name;
+    let ada = roster.get(UserId(0)).expect("listed").name;
+    roster.leave(UserId(0), CloseReason::Goodbye);
     let again = roster.join(ada.clone(), Shown::default());
     roster.publish();
     assert_ne!(again, UserId(0), "the leave was not published yet");
@@ -133,7 +134,7 @@ fn what_does_not_fit_one_frame_is_not_told() {
     let mut roster = crowd(200);
     let from = roster.proof().version;
     for n in 0..200 {
-        roster.update(UserId(n), &busy("a text of some length, to fill the frame"));
+        roster.update(UserId(n), &busy(&"a text of some length, ".repeat(6)));
         roster.publish();
     }
     assert_eq!(roster.missed(from, usize::MAX), None);
