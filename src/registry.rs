@@ -14,13 +14,17 @@ mod choose;
 mod deadlines;
 mod endings;
 mod explain;
+mod few;
 mod lists;
 mod notes;
 mod people;
+mod recent;
 mod restore;
 mod rooms;
 mod serving;
+mod sessions;
 mod sign_in;
+mod table;
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -38,8 +42,10 @@ use crate::roster::{BucketBatch, Missed, PageBatch, PublishedDelta, RangeBatch};
 use crate::tick::Tick;
 use deadlines::Deadlines;
 use notes::LastSeen;
-use people::{Session, User};
+use people::User;
 use rooms::Rooms;
+use sessions::Sessions;
+use table::Table;
 
 #[cfg(test)]
 mod tests;
@@ -228,11 +234,8 @@ impl From<&Config> for Rules {
 pub struct Registry {
     epoch: Epoch,
     rules: Rules,
-    users: HashMap<DisplayName, User>,
-    sessions: HashMap<SessionId, Session>,
-    connections: HashMap<ConnectionId, SessionId>,
-    /// What resumes which session.
-    tokens: HashMap<Fingerprint, SessionId>,
+    users: Table<User>,
+    sessions: Sessions,
     rooms: Rooms,
     /// Who has whom in a list: the session, the list, and the entry there.
     watched: HashMap<DisplayName, Vec<(SessionId, ViewId, UserId)>>,
@@ -264,10 +267,8 @@ impl Registry {
             (Rooms::new(epoch, rules.rooms_max), LastSeen::new(rules.last_seen_max));
         Self {
             epoch,
-            users: HashMap::new(),
-            sessions: HashMap::new(),
-            connections: HashMap::new(),
-            tokens: HashMap::new(),
+            users: Table::default(),
+            sessions: Sessions::default(),
             rooms,
             watched: HashMap::new(),
             dirty_lists: Vec::new(),
@@ -295,8 +296,8 @@ impl Registry {
                 self.connection_ended(connection, cause, heard_at, now, effects);
                 Answer::Done
             }
-            command => match self.connections.get(&connection) {
-                Some(&session) => self.carry_out(connection, session, command, now, effects),
+            command => match self.sessions.of_connection(connection) {
+                Some(session) => self.carry_out(connection, session, command, now, effects),
                 // The session was ended from elsewhere, and its connection has not heard of it yet.
                 None => failed(ErrorCode::NotListed, "this session is over"),
             },

@@ -35,7 +35,7 @@ impl Registry {
             (listed.status, listed.automatic) = (choice.status, choice.automatic);
             listed.since_ms = now.unix_ms;
         }
-        if let Some(connection) = session.connection.filter(|_| target != id) {
+        if let Some(connection) = session.connection().filter(|_| target != id) {
             effects.push(Effect::Deliver(connection, Delivery::Chosen(choice.clone())));
         }
         self.say(&name, choice, now);
@@ -56,16 +56,20 @@ impl Registry {
     pub(super) fn say(&mut self, name: &DisplayName, choice: &Choice, now: Moment) {
         let Some(user) = self.users.get_mut(name) else { return };
         if let Some(metadata) = &choice.metadata {
-            user.metadata = metadata.clone();
+            user.words_mut().metadata = metadata.clone();
         }
         let Some(text) = &choice.text else { return };
-        user.text = text.clone();
-        user.text_until = choice.text_for.filter(|_| !text.is_empty()).and_then(|span| {
+        if text.is_empty() && user.words().text.is_empty() {
+            return;
+        }
+        let words = user.words_mut();
+        words.text = text.clone();
+        words.text_until = choice.text_for.filter(|_| !text.is_empty()).and_then(|span| {
             // A time that no clock can show is as good as never.
             let unix_ms = now.unix_ms.checked_add(millis(span)).filter(|ms| *ms <= INTEGER_MAX)?;
             Some(Until { at: now.instant.checked_add(span)?, unix_ms })
         });
-        if let Some(until) = user.text_until {
+        if let Some(until) = words.text_until {
             self.deadlines.add(until.at, Due::Text(name.clone()));
         }
     }
@@ -73,8 +77,9 @@ impl Registry {
     /// A text may have reached its end.
     pub(super) fn text_due(&mut self, name: &DisplayName, now: Moment, effects: &mut Vec<Effect>) {
         let Some(user) = self.users.get_mut(name) else { return };
-        if user.text_until.is_some_and(|until| until.at <= now.instant) {
-            (user.text, user.text_until) = (StatusText::default(), None);
+        if user.text_until().is_some_and(|until| until.at <= now.instant) {
+            let words = user.words_mut();
+            (words.text, words.text_until) = (StatusText::default(), None);
             self.record_person(name, effects);
             self.refresh(name, Why::wished(now), now, effects);
         }

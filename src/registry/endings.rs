@@ -6,7 +6,7 @@ use herenow_protocol::{CloseReason, DisplayName, Metadata, SessionId, StatusText
 
 use super::deadlines::Due;
 use super::notes::Why;
-use super::people::Lost;
+use super::sessions::Lost;
 use super::{ConnectionId, Delivery, Effect, Registry, unix_ms_at};
 use crate::clock::Moment;
 use crate::config::Liveness;
@@ -23,10 +23,9 @@ impl Registry {
         effects: &mut Vec<Effect>,
     ) {
         // A session that was resumed elsewhere, or ended, has left this connection already.
-        let Some(id) = self.connections.remove(&connection) else { return };
-        let session = self.sessions.get_mut(&id).expect("a connection has a session");
-        session.connection = None;
-        if session.listed.is_none() {
+        let Some(id) = self.sessions.of_connection(connection) else { return };
+        self.sessions.disconnect(id);
+        if self.sessions[&id].listed.is_none() {
             return self.forget_session(id);
         }
         let wished = matches!(cause, CloseReason::Goodbye | CloseReason::ProtocolError(_));
@@ -49,11 +48,11 @@ impl Registry {
         let listed = session.listed.as_mut().expect("the caller looked");
         let shown_until = match cause {
             // As the restarted server will show it. That this one ends is not for this one to tell.
-            CloseReason::ServerShutdown => now.instant + listed.liveness.silence_max(),
-            _ => shown_until(self.rules.grace, listed.liveness, heard_at, now.instant),
+            CloseReason::ServerShutdown => now.instant + listed.liveness().silence_max(),
+            _ => shown_until(self.rules.grace, listed.liveness(), heard_at, now.instant),
         };
         let resume_until = now.instant + self.rules.resume_window;
-        listed.lost = Some(Lost { why, shown_until, counts: true, resume_until });
+        listed.lost = Some(Box::new(Lost { why, shown_until, counts: true, resume_until }));
         self.deadlines.add(shown_until, Due::Grace(id));
         self.deadlines.add(resume_until, Due::Resume(id));
         self.note_session(id, TransitionKind::Lost, Some(why), now, effects);
@@ -137,12 +136,10 @@ impl Registry {
     ) {
         self.note_session(id, TransitionKind::Closed, Some(why), now, effects);
         self.record(effects, || Record::SessionGone(id));
-        let session = self.sessions.get_mut(&id).expect("a session is closed once");
-        if let Some(connection) = session.connection.take() {
-            self.connections.remove(&connection);
+        if let Some(connection) = self.sessions.disconnect(id) {
             effects.push(Effect::Deliver(connection, Delivery::Close(why.cause)));
         }
-        let name = session.name.clone();
+        let name = self.sessions[&id].name.clone();
         self.forget_session(id);
         let Some(user) = self.users.get_mut(&name) else { return };
         user.sessions.retain(|session| *session != id);
@@ -156,8 +153,9 @@ impl Registry {
     /// The last session of a user has ended.
     fn nobody_left(&mut self, name: &DisplayName, now: Moment, effects: &mut Vec<Effect>) {
         let user = self.users.get_mut(name).expect("the caller found it");
-        (user.text, user.text_until) = (StatusText::default(), None);
-        user.metadata = Metadata::default();
+        let words = user.words_mut();
+        (words.text, words.text_until) = (StatusText::default(), None);
+        words.metadata = Metadata::default();
         self.record(effects, || Record::PersonGone(name.clone()));
         self.deadlines.add(now.instant + self.rules.resume_window, Due::Forget(name.clone()));
     }
@@ -165,7 +163,7 @@ impl Registry {
     /// The name of a user without sessions has been kept long enough.
     fn forget_due(&mut self, name: &DisplayName, now: Moment) {
         let Some(user) = self.users.get(name) else { return };
-        let kept = user.kept_until.is_some_and(|at| now.instant < at);
+        let kept = user.kept_until().is_some_and(|at| now.instant < at);
         if user.sessions.is_empty() && !kept {
             self.users.remove(name);
         }
@@ -174,12 +172,9 @@ impl Registry {
     /// A session is gone; what it watched and where it was is free.
     fn forget_session(&mut self, id: SessionId) {
         let Some(session) = self.sessions.remove(&id) else { return };
-        session.views.iter().for_each(|room| self.rooms.release(*room));
-        session.lists.iter().for_each(|list| self.forget_list(id, list));
-        if let Some(listed) = session.listed {
-            listed.rooms.iter().for_each(|room| self.rooms.release(*room));
-            self.tokens.remove(&listed.token);
-        }
+        session.views().iter().for_each(|room| self.rooms.release(*room));
+        session.lists().iter().for_each(|list| self.forget_list(id, list));
+        session.rooms().iter().for_each(|room| self.rooms.release(*room));
     }
 }
 

@@ -7,7 +7,7 @@ use herenow_protocol::{
     SessionState,
 };
 
-use super::people::{Session, User};
+use super::sessions::Session;
 use super::{Answer, ConnectionId, Registry, failed, millis};
 use crate::clock::Moment;
 use crate::merge::merge;
@@ -68,7 +68,7 @@ impl Registry {
     fn belongs(&self, id: SessionId, session: &Session) -> bool {
         let Some(user) = self.users.get(&session.name) else { return false };
         let same_device = |id: &SessionId| self.sessions[id].device == session.device;
-        let same_key = user.key.is_some() && user.key == session.key;
+        let same_key = user.key().is_some() && user.key() == session.key();
         user.sessions.contains(&id) || same_key || user.sessions.iter().any(same_device)
     }
 
@@ -81,15 +81,15 @@ impl Registry {
         let merged = merge(&user.map(|user| self.votes(user)).unwrap_or_default());
         let ids = user.map_or(&[][..], |user| &user.sessions);
         let explanation = Explanation {
-            me: user.and_then(User::seen),
+            me: user.and_then(|user| self.presence(user)),
             rule: merged.rule,
             winner: merged.winner,
             sessions: ids.iter().filter_map(|id| self.report(*id, now)).collect(),
-            transitions: user.map(|user| user.recent.iter().cloned().collect()).unwrap_or_default(),
+            transitions: user.map(|user| user.recent.iter().collect()).unwrap_or_default(),
             name,
         };
         let connections: Vec<Option<ConnectionId>> =
-            ids.iter().map(|id| self.sessions[id].connection).collect();
+            ids.iter().map(|id| self.sessions[id].connection()).collect();
         Answer::Explanation(Box::new(explanation), connections)
     }
 
@@ -100,10 +100,10 @@ impl Registry {
         let left = |until: Instant| millis(until.saturating_duration_since(now.instant));
         let heard_ms_ago =
             lost.map_or(0, |lost| now.unix_ms.saturating_sub(lost.why.not_before_ms));
-        let misses = heard_ms_ago / millis(listed.liveness.interval).max(1);
+        let misses = heard_ms_ago / millis(listed.liveness().interval).max(1);
         Some(SessionReport {
             session: id,
-            device: session.label.clone(),
+            device: session.label(),
             state: match lost {
                 None => SessionState::Connected,
                 Some(lost) if lost.counts => SessionState::Grace,

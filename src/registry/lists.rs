@@ -35,7 +35,7 @@ impl Registry {
         view: Option<ViewId>,
         now: Moment,
     ) -> Answer {
-        let lists = &self.sessions[&id].lists;
+        let lists = self.sessions[&id].lists();
         let known = match view {
             Some(view) => match lists.iter().find(|list| list.roster.view() == view) {
                 Some(list) => &list.names[..],
@@ -66,6 +66,7 @@ impl Registry {
 
     fn open_list(&mut self, id: SessionId) -> ViewId {
         let session = self.sessions.get_mut(&id).expect("the caller has it");
+        let session = session.rest_mut();
         let view = ViewId(LIST_VIEWS + session.lists_opened % LIST_VIEWS);
         session.lists_opened += 1;
         let roster = Roster::new(view, self.epoch, LOG_BYTES);
@@ -97,16 +98,16 @@ impl Registry {
     }
 
     pub(super) fn list(&mut self, id: SessionId, view: ViewId) -> Option<&mut List> {
-        let lists = &mut self.sessions.get_mut(&id)?.lists;
+        let lists = &mut self.sessions.get_mut(&id)?.rest_mut().lists;
         lists.iter_mut().find(|list| list.roster.view() == view)
     }
 
     pub(super) fn unwatch_list(&mut self, id: SessionId, view: ViewId) -> bool {
         let Some(session) = self.sessions.get_mut(&id) else { return false };
-        let Some(at) = session.lists.iter().position(|list| list.roster.view() == view) else {
+        let Some(at) = session.lists().iter().position(|list| list.roster.view() == view) else {
             return false;
         };
-        let list = session.lists.remove(at);
+        let list = session.rest_mut().lists.remove(at);
         self.forget_list(id, &list);
         true
     }
@@ -153,7 +154,7 @@ impl Registry {
             }
             list.last_flush = Some(now);
             let deltas = list.roster.publish();
-            if let Some(connection) = self.sessions[&id].connection {
+            if let Some(connection) = self.sessions[&id].connection() {
                 effects.push(Effect::Deliver(connection, Delivery::Deltas(deltas)));
             }
         }

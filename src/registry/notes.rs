@@ -2,12 +2,11 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use herenow_protocol::limits::TRANSITIONS_MAX;
 use herenow_protocol::{
     CloseReason, DeviceLabel, DisplayName, SessionId, Status, Transition, TransitionKind,
 };
 
-use super::people::Session;
+use super::people::Words;
 use super::{Effect, Registry, millis, unix_ms_at};
 use crate::clock::Moment;
 use crate::journal::{Logged, LostRecord, PersonRecord, Record, SessionRecord};
@@ -38,8 +37,8 @@ impl Registry {
         now: Moment,
         effects: &mut Vec<Effect>,
     ) {
-        let Some(Session { name, label, .. }) = self.sessions.get(&session) else { return };
-        let (name, label) = (name.clone(), label.clone());
+        let Some(of) = self.sessions.get(&session) else { return };
+        let (name, label) = (of.name.clone(), of.label());
         let transition = Transition {
             at_ms: now.unix_ms,
             kind,
@@ -80,10 +79,7 @@ impl Registry {
         effects: &mut Vec<Effect>,
     ) {
         if let Some(user) = self.users.get_mut(name) {
-            if user.recent.len() == TRANSITIONS_MAX {
-                user.recent.pop_front();
-            }
-            user.recent.push_back(transition.clone());
+            user.recent.push(&transition);
         }
         self.record(effects, || {
             Record::Transition(Logged { name: name.clone(), device, transition })
@@ -109,12 +105,12 @@ impl Registry {
             token: listed.token,
             name: session.name.clone(),
             device: session.device,
-            label: session.label.clone(),
-            heartbeat_ms: millis(listed.liveness.interval),
+            label: session.label(),
+            heartbeat_ms: millis(listed.liveness().interval),
             status: listed.status,
             automatic: listed.automatic,
             since_ms: listed.since_ms,
-            rooms: listed.rooms.iter().map(|room| self.rooms.name(*room).clone()).collect(),
+            rooms: session.rooms().iter().map(|room| self.rooms.name(*room).clone()).collect(),
             opened_ms: listed.opened_ms,
             lost: listed.lost.as_ref().map(|lost| LostRecord {
                 cause: lost.why.cause,
@@ -129,13 +125,10 @@ impl Registry {
     pub(super) fn record_person(&self, name: &DisplayName, effects: &mut Vec<Effect>) {
         self.record(effects, || {
             let user = &self.users[name];
-            Record::Person(Box::new(PersonRecord {
-                name: name.clone(),
-                key: user.key,
-                text: user.text.clone(),
-                until_ms: user.text_until.map_or(0, |until| until.unix_ms),
-                metadata: user.metadata.clone(),
-            }))
+            let Words { key, text, text_until, metadata, .. } = user.words();
+            let until_ms = text_until.map_or(0, |until| until.unix_ms);
+            let name = name.clone();
+            Record::Person(Box::new(PersonRecord { name, key, text, until_ms, metadata }))
         });
     }
 

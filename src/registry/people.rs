@@ -1,40 +1,56 @@
 //! Users and their sessions, and how these become what others see.
 
-use std::collections::VecDeque;
 use std::time::Instant;
 
 use herenow_protocol::{
-    CloseReason, DeviceLabel, Devices, DisplayName, Metadata, Presence, SessionId, Shown, Status,
-    StatusText, Transition, TransitionKind, UserId,
+    CloseReason, Devices, DisplayName, Metadata, Presence, SessionId, Shown, Status, StatusText,
+    TransitionKind, UserId,
 };
 
-use super::lists::List;
+use super::few::Few;
 use super::notes::Why;
+use super::recent::Recent;
 use super::rooms::{LOBBY, RoomId};
-use super::{ConnectionId, Delivery, Effect, Registry};
+use super::table::Keyed;
+use super::{Delivery, Effect, Registry};
 use crate::clock::Moment;
-use crate::config::Liveness;
 use crate::journal::{Fingerprint, Record};
 use crate::merge::{Merged, Vote, merge};
 
 /// A user who has sessions, or had some not long ago.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct User {
+    name: DisplayName,
     /// In the order of sign-in.
-    pub(super) sessions: Vec<SessionId>,
+    pub(super) sessions: Few<SessionId>,
+    /// What others see, `None` if they see nobody.
+    pub(super) seen: Option<Seen>,
+    /// Where others see it, ascending by room.
+    places: Few<(RoomId, UserId)>,
+    /// What happened last.
+    pub(super) recent: Recent,
+    words: Option<Box<Words>>,
+}
+
+/// What others see of a user, besides what the user's own words and the sessions say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Seen {
+    pub(super) status: Status,
+    pub(super) automatic: bool,
+    /// Since when.
+    pub(super) since_ms: u64,
+}
+
+/// What belongs to a user rather than to a session; many have nothing of it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Words {
     /// What their devices share.
     pub(super) key: Option<Fingerprint>,
     pub(super) text: StatusText,
     pub(super) text_until: Option<Until>,
     pub(super) metadata: Metadata,
-    /// What others see, `None` if they see nobody.
-    pub(super) shown: Option<Shown>,
-    /// Where others see it, ascending by room.
-    pub(super) places: Vec<(RoomId, UserId)>,
     /// Nobody else may take the name before, if there is a key.
     pub(super) kept_until: Option<Instant>,
-    /// What happened last.
-    pub(super) recent: VecDeque<Transition>,
 }
 
 /// An end of something, by both clocks.
@@ -44,71 +60,66 @@ pub(super) struct Until {
     pub(super) unix_ms: u64,
 }
 
-/// A session, with or without a connection.
-#[derive(Debug)]
-pub(super) struct Session {
-    pub(super) name: DisplayName,
-    pub(super) device: Fingerprint,
-    pub(super) label: DeviceLabel,
-    /// Proves that an observer belongs to the user of its name.
-    pub(super) key: Option<Fingerprint>,
-    pub(super) connection: Option<ConnectionId>,
-    /// The rooms that it watches.
-    pub(super) views: Vec<RoomId>,
-    /// The people that it watches.
-    pub(super) lists: Vec<List>,
-    /// How many lists it ever opened.
-    pub(super) lists_opened: u32,
-    /// What others may see of it; observers have nothing.
-    pub(super) listed: Option<Listed>,
-}
-
-/// What others may see of a session.
-#[derive(Debug)]
-pub(super) struct Listed {
-    pub(super) token: Fingerprint,
-    pub(super) liveness: Liveness,
-    pub(super) status: Status,
-    pub(super) automatic: bool,
-    pub(super) since_ms: u64,
-    pub(super) opened_ms: u64,
-    /// The rooms that it is in, without the lobby.
-    pub(super) rooms: Vec<RoomId>,
-    pub(super) lost: Option<Lost>,
-}
-
-/// A connection that is no more.
-#[derive(Debug)]
-pub(super) struct Lost {
-    pub(super) why: Why,
-    /// Until then the session counts.
-    pub(super) shown_until: Instant,
-    /// It has not been said yet that the session counts no more.
-    pub(super) counts: bool,
-    /// Until then it can be resumed.
-    pub(super) resume_until: Instant,
-}
-
 impl User {
-    /// How others see the user, if they do.
-    pub(super) fn seen(&self) -> Option<Presence> {
-        self.shown.as_ref().map(|shown| shown.presence.clone())
+    /// Nobody yet.
+    pub(super) fn new(name: DisplayName) -> Self {
+        Self {
+            name,
+            sessions: Few::None,
+            seen: None,
+            places: Few::None,
+            recent: Recent::default(),
+            words: None,
+        }
+    }
+
+    /// What the devices of the user share.
+    pub(super) fn key(&self) -> Option<Fingerprint> {
+        self.words.as_ref()?.key
+    }
+
+    /// What belongs to the user.
+    pub(super) fn words(&self) -> Words {
+        self.words.as_deref().cloned().unwrap_or_default()
+    }
+
+    pub(super) fn text_until(&self) -> Option<Until> {
+        self.words.as_ref()?.text_until
+    }
+
+    /// Until when nobody else may take the name, if there is a key.
+    pub(super) fn kept_until(&self) -> Option<Instant> {
+        self.words.as_ref()?.kept_until
+    }
+
+    /// What belongs to the user, to be changed.
+    pub(super) fn words_mut(&mut self) -> &mut Words {
+        self.words.get_or_insert_default()
     }
 }
 
-impl Session {
-    /// What this session says about its user, if it counts.
-    pub(super) fn vote(&self, session: SessionId) -> Option<Vote> {
-        let listed = self.listed.as_ref()?;
-        let counts = listed.lost.as_ref().is_none_or(|lost| lost.counts);
-        counts.then_some(Vote { session, status: listed.status, automatic: listed.automatic })
+impl Keyed for User {
+    type Key = DisplayName;
+
+    fn key(&self) -> &DisplayName {
+        &self.name
     }
 }
 
 impl Registry {
     /// What the sessions of a user say.
     pub(super) fn votes(&self, user: &User) -> Vec<Vote> {
-        user.sessions.iter().filter_map(|id| self.sessions.get(id)?.vote(*id)).collect()
+        user.sessions.iter().filter_map(|id| self.sessions.get(id)?.vote()).collect()
+    }
+
+    /// How others see a user, if they do.
+    pub(super) fn shown(&self, user: &User) -> Option<Shown> {
+        user.seen.map(|seen| self.portrait(user, &self.votes(user), seen))
+    }
+
+    /// What others see of a user's status, if they do.
+    pub(super) fn presence(&self, user: &User) -> Option<Presence> {
+        user.seen.map(|seen| presence(seen, &user.words()))
     }
 
     /// Something about a user may have changed: brings what others see up to date, everywhere at once.
@@ -120,37 +131,27 @@ impl Registry {
         effects: &mut Vec<Effect>,
     ) {
         let Some(user) = self.users.get(name) else { return };
-        let votes = self.votes(user);
-        let before = user.shown.clone();
-        let after = self.portrait(user, &votes, merge(&votes), now.unix_ms);
+        let (votes, before) = (self.votes(user), user.seen);
+        let after = Seen::next(before, merge(&votes), now.unix_ms);
+        let shown = after.map(|seen| self.portrait(user, &votes, seen));
         // Who hides leaves like anyone who wishes to.
         let hides = after.is_none() && !votes.is_empty();
         let why = if hides { Why::wished(now) } else { why };
         let rooms = self.rooms_of(&votes, after.is_some());
-        self.place(name, after.as_ref(), &rooms, why.cause, now);
-        if before != after {
-            self.users.get_mut(name).expect("found above").shown = after.clone();
-            self.tell(name, before.as_ref(), after.as_ref(), why, now, effects);
+        let changed = self.place(name, shown.as_ref(), &rooms, why.cause, now);
+        self.users.get_mut(name).expect("found above").seen = after;
+        if changed {
+            self.tell(name, before, after, why, now, effects);
         }
     }
 
-    /// What others see of a user. `since` stays while the status does.
-    fn portrait(&self, user: &User, votes: &[Vote], merged: Merged, now_ms: u64) -> Option<Shown> {
-        let (status, automatic) = merged.visible?;
-        let same = |shown: &&Shown| {
-            (shown.presence.status, shown.presence.automatic) == (status, automatic)
-        };
-        let since_ms = user.shown.as_ref().filter(same).map_or(now_ms, |shown| shown.since_ms);
-        let until_ms = user.text_until.map_or(0, |until| until.unix_ms);
-        let presence = Presence { status, text: user.text.clone(), automatic, until_ms };
-        let labels = votes.iter().map(|vote| self.sessions[&vote.session].label.clone());
+    /// What others see of a user.
+    fn portrait(&self, user: &User, votes: &[Vote], seen: Seen) -> Shown {
+        let words = user.words();
+        let labels = votes.iter().map(|vote| self.sessions[&vote.session].label());
         let devices: Devices = labels.collect();
-        let devices = match &user.shown {
-            // Most changes leave the devices alone: share the list.
-            Some(shown) if shown.devices == devices => shown.devices.clone(),
-            _ => devices,
-        };
-        Some(Shown { presence, since_ms, devices, metadata: user.metadata.clone() })
+        let presence = presence(seen, &words);
+        Shown { presence, since_ms: seen.since_ms, devices, metadata: words.metadata }
     }
 
     /// The rooms in which a user is seen, ascending.
@@ -158,15 +159,15 @@ impl Registry {
         if !seen {
             return Vec::new();
         }
-        let listed = votes.iter().filter_map(|vote| self.sessions[&vote.session].listed.as_ref());
-        let mut rooms: Vec<_> = listed.flat_map(|listed| listed.rooms.iter().copied()).collect();
+        let sessions = votes.iter().map(|vote| &self.sessions[&vote.session]);
+        let mut rooms: Vec<_> = sessions.flat_map(|session| session.rooms()).copied().collect();
         rooms.push(LOBBY);
         rooms.sort_unstable();
         rooms.dedup();
         rooms
     }
 
-    /// Makes the rosters of rooms and lists say what others see.
+    /// Makes the rosters of rooms say what others see. Returns whether that is something else than before.
     fn place(
         &mut self,
         name: &DisplayName,
@@ -174,18 +175,19 @@ impl Registry {
         rooms: &[RoomId],
         cause: CloseReason,
         now: Moment,
-    ) {
+    ) -> bool {
         let user = self.users.get_mut(name).expect("the caller found it");
         let before = std::mem::take(&mut user.places);
-        let mut places = Vec::with_capacity(rooms.len());
-        for (room, id) in before {
-            match shown.filter(|_| rooms.binary_search(&room).is_ok()) {
+        let (mut places, mut changed) = (Vec::with_capacity(rooms.len()), false);
+        for &(room, id) in before.iter() {
+            // Everyone who is seen is in the lobby, so what changes for others changes there.
+            changed |= match shown.filter(|_| rooms.binary_search(&room).is_ok()) {
                 Some(shown) => {
-                    self.rooms.change(room, |roster| roster.update(id, shown));
                     places.push((room, id));
+                    self.rooms.change(room, |roster| roster.update(id, shown)) && room == LOBBY
                 }
-                None => drop(self.rooms.change(room, |roster| roster.leave(id, cause))),
-            }
+                None => self.rooms.change(room, |roster| roster.leave(id, cause)) && room == LOBBY,
+            };
         }
         for &room in rooms {
             if let (Err(at), Some(shown)) =
@@ -193,30 +195,33 @@ impl Registry {
             {
                 let id = self.rooms.change(room, |roster| roster.join(name.clone(), shown.clone()));
                 places.insert(at, (room, id));
+                changed |= room == LOBBY;
             }
         }
+        let places = places.into_iter().collect();
         self.users.get_mut(name).expect("the caller found it").places = places;
         self.flush_when_rooms_are_due(now.instant);
+        changed
     }
 
     /// Tells of a change in what others see: the watchers of single people, the user's own sessions, and the notes.
     fn tell(
         &mut self,
         name: &DisplayName,
-        before: Option<&Shown>,
-        after: Option<&Shown>,
+        before: Option<Seen>,
+        after: Option<Seen>,
         why: Why,
         now: Moment,
         effects: &mut Vec<Effect>,
     ) {
         match (before, after) {
-            (None, Some(shown)) => {
-                let (kind, status) = (TransitionKind::Online, shown.presence.status);
+            (None, Some(seen)) => {
+                let (kind, status) = (TransitionKind::Online, seen.status);
                 self.note_user(name, kind, status, None, now, effects);
             }
             (Some(_), None) => self.unseen(name, why, now, effects),
-            (Some(before), Some(after)) if before.presence.status != after.presence.status => {
-                let (kind, status) = (TransitionKind::Changed, after.presence.status);
+            (Some(before), Some(after)) if before.status != after.status => {
+                let (kind, status) = (TransitionKind::Changed, after.status);
                 self.note_user(name, kind, status, None, now, effects);
             }
             _ => {}
@@ -228,7 +233,8 @@ impl Registry {
     /// Others see the user no more.
     fn unseen(&mut self, name: &DisplayName, why: Why, now: Moment, effects: &mut Vec<Effect>) {
         let kept_until = now.instant + self.rules.resume_window;
-        self.users.get_mut(name).expect("the caller found it").kept_until = Some(kept_until);
+        let user = self.users.get_mut(name).expect("the caller found it");
+        user.words_mut().kept_until = Some(kept_until);
         let seen_ms = why.not_before_ms;
         self.last_seen.set(name, seen_ms);
         self.record(effects, || Record::LastSeen(name.clone(), seen_ms));
@@ -239,8 +245,8 @@ impl Registry {
     /// Tells a user's sessions how others see them.
     fn mirror(&self, name: &DisplayName, effects: &mut Vec<Effect>) {
         let user = &self.users[name];
-        let me = user.seen();
-        let connections = user.sessions.iter().filter_map(|id| self.sessions.get(id)?.connection);
+        let me = self.presence(user);
+        let connections = user.sessions.iter().filter_map(|id| self.sessions.get(id)?.connection());
         effects.extend(
             connections.map(|connection| Effect::Deliver(connection, Delivery::Mirror(me.clone()))),
         );
@@ -248,7 +254,22 @@ impl Registry {
 
     /// What a list or an answer shows of somebody, here or not.
     pub(super) fn shown_of(&self, name: &DisplayName) -> Shown {
-        let shown = self.users.get(name).and_then(|user| user.shown.clone());
+        let shown = self.users.get(name).and_then(|user| self.shown(user));
         shown.unwrap_or_else(|| Shown::offline(self.last_seen.get(name)))
     }
+}
+
+impl Seen {
+    /// What is seen after a change. `since` stays while the status does.
+    fn next(before: Option<Self>, merged: Merged, now_ms: u64) -> Option<Self> {
+        let (status, automatic) = merged.visible?;
+        let same = |seen: &Self| (seen.status, seen.automatic) == (status, automatic);
+        let since_ms = before.filter(same).map_or(now_ms, |seen| seen.since_ms);
+        Some(Self { status, automatic, since_ms })
+    }
+}
+
+fn presence(Seen { status, automatic, .. }: Seen, words: &Words) -> Presence {
+    let until_ms = words.text_until.map_or(0, |until| until.unix_ms);
+    Presence { status, text: words.text.clone(), automatic, until_ms }
 }

@@ -11,7 +11,9 @@ use herenow_protocol::{CloseReason, SessionId, TransitionKind};
 
 use super::deadlines::Due;
 use super::notes::Why;
-use super::people::{Listed, Lost, Session, Until, User};
+use super::people::{Until, User, Words};
+use super::recent::Recent;
+use super::sessions::{Listed, Lost, Session};
 use super::{Effect, Registry};
 use crate::clock::Moment;
 use crate::config::Liveness;
@@ -62,7 +64,8 @@ impl Registry {
         if let Some(until) = text_until {
             self.deadlines.add(until.at, Due::Text(name.clone()));
         }
-        self.users.insert(name, User { key, text, text_until, metadata, ..User::default() });
+        let user = self.users.get_or_insert(&name, || User::new(name.clone()));
+        *user.words_mut() = Words { key, text, text_until, metadata, kept_until: None };
     }
 
     fn restore_session(
@@ -81,30 +84,16 @@ impl Registry {
         let rooms: Vec<_> =
             record.rooms.iter().filter_map(|room| self.rooms.find_or_make(room)).collect();
         rooms.iter().for_each(|room| self.rooms.hold(*room));
-        let listed = Listed {
-            token: record.token,
-            liveness,
-            status: record.status,
-            automatic: record.automatic,
-            since_ms: record.since_ms,
-            opened_ms: record.opened_ms,
-            rooms,
-            lost: Some(lost),
-        };
-        self.tokens.insert(record.token, id);
-        self.users.entry(record.name.clone()).or_default().sessions.push(id);
-        let session = Session {
-            name: record.name,
-            device: record.device,
-            label: record.label,
-            key: None,
-            connection: None,
-            views: Vec::new(),
-            lists: Vec::new(),
-            lists_opened: 0,
-            listed: Some(listed),
-        };
-        self.sessions.insert(id, session);
+        let (seen, since_ms) = ((record.status, record.automatic), record.since_ms);
+        let mut listed = Listed::new(record.token, liveness, seen, since_ms, record.opened_ms);
+        listed.lost = Some(Box::new(lost));
+        let name = record.name;
+        self.users.get_or_insert(&name, || User::new(name.clone())).sessions.push(id);
+        let mut session = Session::new(id, name, record.device, &record.label, Some(listed));
+        if !rooms.is_empty() {
+            session.rest_mut().rooms = rooms.into_iter().collect();
+        }
+        self.sessions.insert(session);
         id
     }
 
@@ -112,21 +101,18 @@ impl Registry {
     fn reappear(&mut self, name: &herenow_protocol::DisplayName, now: Moment) {
         let mut unnoted = Vec::new();
         self.refresh(name, Why::wished(now), now, &mut unnoted);
+        let sessions = &self.sessions;
         let Some(user) = self.users.get_mut(name) else { return };
-        user.recent.clear();
+        user.recent = Recent::default();
+        let Some(seen) = &mut user.seen else { return };
         let since = user.sessions.iter().filter_map(|id| {
-            let listed = self.sessions.get(id)?.listed.as_ref()?;
-            let presence = &user.shown.as_ref()?.presence;
-            let seen = (presence.status, presence.automatic);
-            (seen == (listed.status, listed.automatic)).then_some(listed.since_ms)
+            let listed = sessions.get(id)?.listed.as_ref()?;
+            let same = (seen.status, seen.automatic) == (listed.status, listed.automatic);
+            same.then_some(listed.since_ms)
         });
-        let (since, places) = (since.min(), user.places.clone());
-        if let (Some(since_ms), Some(shown)) = (since, &mut user.shown) {
-            shown.since_ms = since_ms;
-            let shown = shown.clone();
-            for (room, id) in places {
-                self.rooms.change(room, |roster| roster.update(id, &shown));
-            }
+        if let Some(since_ms) = since.min() {
+            seen.since_ms = since_ms;
+            self.refresh(name, Why::wished(now), now, &mut unnoted);
         }
     }
 

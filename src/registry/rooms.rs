@@ -10,6 +10,7 @@ use herenow_protocol::digest::fingerprint;
 use herenow_protocol::limits::{ROOM_VIEWS_MAX, ROOMS_MAX};
 use herenow_protocol::{Epoch, ErrorCode, RoomName, SessionId, ViewId};
 
+use super::few::Few;
 use super::notes::Why;
 use super::{Answer, Effect, Registry, failed};
 use crate::clock::Moment;
@@ -193,16 +194,16 @@ impl Registry {
     pub(super) fn watch_room(&mut self, id: SessionId, name: &RoomName) -> Answer {
         let found = self.rooms.find(name);
         let session = &self.sessions[&id];
-        if let Some(room) = found.filter(|room| session.views.contains(room)) {
+        if let Some(room) = found.filter(|room| session.views().contains(room)) {
             return Answer::Watching(self.rooms.roster(room).view());
         }
-        if session.views.len() >= ROOM_VIEWS_MAX {
+        if session.views().len() >= ROOM_VIEWS_MAX {
             let text = format!("a session has at most {ROOM_VIEWS_MAX} views of rooms");
             return failed(ErrorCode::Limit, text);
         }
         let Some(room) = self.rooms.find_or_make(name) else { return no_more_rooms() };
         self.rooms.hold(room);
-        self.sessions.get_mut(&id).expect("indexed above").views.push(room);
+        self.sessions.get_mut(&id).expect("indexed above").rest_mut().views.push(room);
         Answer::Watching(self.rooms.roster(room).view())
     }
 
@@ -218,14 +219,13 @@ impl Registry {
     }
 
     fn unwatch_room(&mut self, id: SessionId, room: RoomId) -> bool {
-        let views = &mut self.sessions.get_mut(&id).expect("the caller has it").views;
-        let before = views.len();
-        views.retain(|watched| *watched != room);
-        let closed = views.len() < before;
-        if closed {
+        let session = self.sessions.get_mut(&id).expect("the caller has it");
+        let closes = session.views().contains(&room);
+        if closes {
+            session.rest_mut().views.retain(|watched| *watched != room);
             self.rooms.release(room);
         }
-        closed
+        closes
     }
 
     pub(super) fn join(
@@ -235,14 +235,15 @@ impl Registry {
         now: Moment,
         effects: &mut Vec<Effect>,
     ) -> Answer {
-        let Some(listed) = &self.sessions[&id].listed else {
+        let session = &self.sessions[&id];
+        if session.listed.is_none() {
             return failed(ErrorCode::NotListed, "an observer is in no room");
-        };
+        }
         let found = self.rooms.find(name);
-        if found.is_some_and(|room| room == LOBBY || listed.rooms.contains(&room)) {
+        if found.is_some_and(|room| room == LOBBY || session.rooms().contains(&room)) {
             return Answer::Done;
         }
-        if listed.rooms.len() + 1 >= ROOMS_MAX {
+        if session.rooms().len() + 1 >= ROOMS_MAX {
             let text = format!("a session is in at most {ROOMS_MAX} rooms, the lobby included");
             return failed(ErrorCode::Limit, text);
         }
@@ -259,12 +260,13 @@ impl Registry {
         now: Moment,
         effects: &mut Vec<Effect>,
     ) -> Answer {
-        let Some(listed) = &self.sessions[&id].listed else {
+        let session = &self.sessions[&id];
+        if session.listed.is_none() {
             return failed(ErrorCode::NotListed, "an observer is in no room");
-        };
+        }
         match self.rooms.find(name) {
             Some(LOBBY) => failed(ErrorCode::BadRequest, "everyone is in the lobby"),
-            Some(room) if listed.rooms.contains(&room) => {
+            Some(room) if session.rooms().contains(&room) => {
                 self.rooms.release(room);
                 self.change_rooms(id, |rooms| rooms.retain(|r| *r != room), now, effects);
                 Answer::Done
@@ -276,13 +278,13 @@ impl Registry {
     fn change_rooms(
         &mut self,
         id: SessionId,
-        change: impl FnOnce(&mut Vec<RoomId>),
+        change: impl FnOnce(&mut Few<RoomId>),
         now: Moment,
         effects: &mut Vec<Effect>,
     ) {
         let session = self.sessions.get_mut(&id).expect("the caller has it");
         let name = session.name.clone();
-        change(&mut session.listed.as_mut().expect("the caller looked").rooms);
+        change(&mut session.rest_mut().rooms);
         self.record_session(id, now, effects);
         self.refresh(&name, Why::wished(now), now, effects);
     }

@@ -85,10 +85,10 @@ impl Registry {
 
     /// The list behind a view of a connection, if it has that view.
     fn roster_of(&mut self, connection: ConnectionId, view: ViewId) -> Option<&mut Roster> {
-        let id = *self.connections.get(&connection)?;
+        let id = self.sessions.of_connection(connection)?;
         match self.rooms.of_view(view) {
             Some(room) => {
-                let watches = self.sessions.get(&id)?.views.contains(&room);
+                let watches = self.sessions.get(&id)?.views().contains(&room);
                 watches.then(|| self.rooms.roster_mut(room))
             }
             None => self.list(id, view).map(|list| &mut list.roster),
@@ -102,8 +102,8 @@ impl Registry {
         named: &[(ViewId, u64)],
     ) -> Vec<(ViewId, u64)> {
         let session = &self.sessions[&id];
-        let rooms = session.views.iter().map(|room| self.rooms.roster(*room).view());
-        let lists = session.lists.iter().map(|list| list.roster.view());
+        let rooms = session.views().iter().map(|room| self.rooms.roster(*room).view());
+        let lists = session.lists().iter().map(|list| list.roster.view());
         let had: Vec<_> = rooms.chain(lists).collect();
         let kept: Vec<_> = named.iter().filter(|(view, _)| had.contains(view)).copied().collect();
         for view in had {

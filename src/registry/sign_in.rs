@@ -6,7 +6,8 @@ use herenow_protocol::{
 };
 
 use super::notes::Why;
-use super::people::{Listed, Session, User};
+use super::people::User;
+use super::sessions::{Listed, Session};
 use super::{Answer, ConnectionId, Delivery, Effect, Registry, SignIn, SignedIn};
 use crate::clock::Moment;
 use crate::journal::Fingerprint;
@@ -60,25 +61,18 @@ impl Registry {
     /// An observer is nobody for others.
     fn observe(&mut self, connection: ConnectionId, sign_in: SignIn) -> Answer {
         let SignIn { hello: Hello { name, label, .. }, session, device, key, .. } = sign_in;
-        let observer = Session {
-            name,
-            device,
-            label,
-            key,
-            connection: Some(connection),
-            views: Vec::new(),
-            lists: Vec::new(),
-            lists_opened: 0,
-            listed: None,
-        };
-        self.sessions.insert(session, observer);
-        self.connections.insert(connection, session);
+        let mut observer = Session::new(session, name, device, &label, None);
+        if key.is_some() {
+            observer.rest_mut().key = key;
+        }
+        self.sessions.insert(observer);
+        self.sessions.connect(session, connection);
         self.signed_in(session, None, false, Vec::new())
     }
 
     fn session_to_resume(&self, sign_in: &SignIn) -> Option<SessionId> {
-        let session = *self.tokens.get(&sign_in.resume?)?;
-        (self.sessions[&session].name == sign_in.hello.name).then_some(session)
+        let session = self.sessions.of_token(sign_in.resume?)?;
+        (session.name == sign_in.hello.name).then_some(session.id)
     }
 
     /// The same session, the same place in every view. The connection that it may still have is a dead one.
@@ -90,14 +84,12 @@ impl Registry {
         now: Moment,
         effects: &mut Vec<Effect>,
     ) -> Answer {
-        let session = self.sessions.get_mut(&id).expect("its token is known");
-        if let Some(old) = session.connection.replace(connection) {
-            self.connections.remove(&old);
+        if let Some(old) = self.sessions.connect(id, connection) {
             effects.push(Effect::Deliver(old, Delivery::Close(CloseReason::Replaced)));
         }
-        self.connections.insert(connection, id);
+        let session = self.sessions.get_mut(&id).expect("its token is known");
         let listed = session.listed.as_mut().expect("observers have no token");
-        listed.liveness = sign_in.liveness;
+        listed.agree(sign_in.liveness);
         listed.lost = None;
         let name = session.name.clone();
         let Some(Resume { token, epoch, views }) = sign_in.hello.resume else {
@@ -123,20 +115,20 @@ impl Registry {
         if let Some(session) = user.sessions.iter().find(from_there) {
             return Claim::SameDevice(*session);
         }
-        if user.key.is_some() && user.key == key {
+        if user.key().is_some() && user.key() == key {
             return Claim::Own;
         }
-        let kept = user.key.is_some() && user.kept_until.is_some_and(|at| now.instant < at);
-        if user.shown.is_some() || kept { Claim::InUse } else { Claim::Free }
+        let kept = user.key().is_some() && user.kept_until().is_some_and(|at| now.instant < at);
+        if user.seen.is_some() || kept { Claim::InUse } else { Claim::Free }
     }
 
     /// Ends every session of a user whom others do not see and whose name somebody else takes.
     fn evict(&mut self, name: &DisplayName, now: Moment, effects: &mut Vec<Effect>) {
-        let sessions = self.users.get(name).map(|user| user.sessions.clone());
+        let sessions = self.users.get(name).map(|user| user.sessions.to_vec());
         let mut sessions = sessions.unwrap_or_default();
         // Those that hide the user go last, so that nobody sees the others come and go.
         sessions.sort_by_key(|id| {
-            let vote = self.sessions[id].vote(*id);
+            let vote = self.sessions[id].vote();
             vote.is_some_and(|vote| vote.status == Status::Invisible)
         });
         let why = Why { cause: CloseReason::NameInUse, ..Why::wished(now) };
@@ -157,7 +149,7 @@ impl Registry {
         if sessions.len() < SESSIONS_MAX {
             return true;
         }
-        let lost = sessions.iter().copied().filter(|id| self.sessions[id].connection.is_none());
+        let lost = sessions.iter().copied().filter(|id| self.sessions[id].connection().is_none());
         let lost_at = |id: &SessionId| {
             let lost = self.sessions[id].listed.as_ref()?.lost.as_ref();
             lost.map(|lost| lost.resume_until)
@@ -183,32 +175,23 @@ impl Registry {
             Some(old) => self.place_of(&name, old).unwrap_or(place),
             None => place,
         };
-        let listed = Listed {
-            token: Fingerprint::of(&token.0),
+        let listed = Listed::new(
+            Fingerprint::of(&token.0),
             liveness,
-            status: choice.status,
-            automatic: choice.automatic,
-            since_ms: self.since(replaced, &choice, now),
-            opened_ms: replaced.and_then(|old| self.opened_ms(old)).unwrap_or(now.unix_ms),
-            rooms: replaced.map(|old| self.inherit_rooms(old)).unwrap_or_default(),
-            lost: None,
-        };
-        self.tokens.insert(listed.token, id);
-        let session = Session {
-            name: name.clone(),
-            device,
-            label,
-            key: None,
-            connection: Some(connection),
-            views: Vec::new(),
-            lists: Vec::new(),
-            lists_opened: 0,
-            listed: Some(listed),
-        };
-        self.sessions.insert(id, session);
-        self.connections.insert(connection, id);
-        let user = self.users.entry(name.clone()).or_default();
-        user.key = user.key.or(key);
+            (choice.status, choice.automatic),
+            self.since(replaced, &choice, now),
+            replaced.and_then(|old| self.opened_ms(old)).unwrap_or(now.unix_ms),
+        );
+        let mut session = Session::new(id, name.clone(), device, &label, Some(listed));
+        if let Some(rooms) = replaced.map(|old| self.inherit_rooms(old)).filter(|r| !r.is_empty()) {
+            session.rest_mut().rooms = rooms.into_iter().collect();
+        }
+        self.sessions.insert(session);
+        self.sessions.connect(id, connection);
+        let user = self.users.get_or_insert(&name, || User::new(name.clone()));
+        if let (None, Some(key)) = (user.key(), key) {
+            user.words_mut().key = Some(key);
+        }
         user.sessions.insert(place, id);
         self.note_session(id, TransitionKind::Opened, None, now, effects);
         self.say(&name, &choice, now);
@@ -243,8 +226,7 @@ impl Registry {
 
     /// A device that starts anew is in the rooms where it was.
     fn inherit_rooms(&mut self, old: SessionId) -> Vec<super::rooms::RoomId> {
-        let listed = self.sessions[&old].listed.as_ref();
-        let rooms = listed.map(|listed| listed.rooms.clone()).unwrap_or_default();
+        let rooms = self.sessions[&old].rooms().to_vec();
         rooms.iter().for_each(|room| self.rooms.hold(*room));
         rooms
     }
@@ -261,7 +243,7 @@ impl Registry {
             session,
             token,
             epoch: self.epoch,
-            me: listed.and_then(User::seen),
+            me: listed.and_then(|user| self.presence(user)),
             resumed,
             resume_window: self.rules.resume_window,
             views,
