@@ -53,7 +53,7 @@ mod tests;
 pub use explain::Vitals;
 pub use rooms::LOBBY_VIEW;
 
-/// One connection. Unique within a process; never on the wire, where it would tell how many there were.
+/// One connection. Unique within a process and never 0; never on the wire, where it would tell how many there were.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ConnectionId(pub u64);
 

@@ -30,8 +30,8 @@ pub(super) struct Session {
     rest: Option<Box<Rest>>,
 }
 
-/// No connection has this number: an `Option` would take twice the space.
-const NO_CONNECTION: ConnectionId = ConnectionId(u64::MAX);
+/// No connection has this number, they begin at 1: an `Option` would take twice the space.
+const NO_CONNECTION: ConnectionId = ConnectionId(0);
 
 /// What others may see of a session.
 #[derive(Debug)]
@@ -231,6 +231,7 @@ impl Sessions {
         id: SessionId,
         connection: ConnectionId,
     ) -> Option<ConnectionId> {
+        debug_assert_ne!(connection, NO_CONNECTION);
         let old = self.disconnect(id);
         let place = self.sessions.place(&id).expect("the caller has it");
         self.sessions.get_mut(&id).expect("the caller has it").connection = connection;
