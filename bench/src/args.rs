@@ -67,6 +67,8 @@ pub(crate) enum Command {
     FanOut(FanOut),
     /// Processor time for sign-ins
     SignIn(SignIn),
+    /// Processor time, memory and duration of everyone's signing in at once
+    Storm(Storm),
     /// Every measure
     All,
     /// Be a floor
@@ -139,6 +141,14 @@ pub(crate) struct SignIn {
     pub(crate) sessions: usize,
 }
 
+/// Arguments of `storm`.
+#[derive(Args, Debug)]
+pub(crate) struct Storm {
+    /// People who sign in at once and watch the lobby; several numbers are measured one after the other
+    #[arg(long, value_name = "N,..", value_delimiter = ',', default_values_t = [1_000, 2_000, 10_000])]
+    pub(crate) users: Vec<usize>,
+}
+
 impl Common {
     /// What the measures have in common.
     pub(crate) fn setting(&self) -> Setting {
@@ -147,7 +157,8 @@ impl Common {
             _ => Source::Start(self.server_bin.clone().unwrap_or_else(beside)),
         };
         let runs = if self.quick { 1 } else { self.runs.max(1) };
-        Setting { source, pinning: Pinning { on: !self.no_pin }, runs, quick: self.quick }
+        let pinning = Pinning { on: !self.no_pin };
+        Setting { source, pinning, threads: 1, runs, quick: self.quick }
     }
 }
 

@@ -26,6 +26,9 @@ pub(crate) fn measures(command: &Command) -> Vec<Measure> {
         Command::SignIn(args::SignIn { sessions }) => {
             vec![Measure::SignIn { sessions: *sessions }]
         }
+        Command::Storm(args::Storm { users }) => {
+            users.iter().map(|users| Measure::Storm { users: *users }).collect()
+        }
         Command::All => all(),
         Command::Floor(_) => Vec::new(),
     }
@@ -47,7 +50,7 @@ fn fan_out(wanted: &args::FanOut) -> Vec<Measure> {
 
 /// Every measure as its subcommand takes it by default.
 fn all() -> Vec<Measure> {
-    const LINES: [&str; 7] = [
+    const LINES: [&str; 8] = [
         "idle",
         "heartbeat",
         "fan-out --window 1",
@@ -55,6 +58,7 @@ fn all() -> Vec<Measure> {
         "fan-out --rate 10000",
         "fan-out --watchers 5000 --window 64 --beaters 100",
         "sign-in",
+        "storm",
     ];
     LINES.into_iter().flat_map(|line| measures(&args::parse(line))).collect()
 }

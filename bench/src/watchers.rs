@@ -65,6 +65,11 @@ impl Watchers {
         (self.first..self.first + self.seats.len()).contains(&who)
     }
 
+    /// How many entries this one's view has; `None` while it is incomplete.
+    pub(crate) fn count(&self, who: usize) -> Option<u32> {
+        self.seats[who - self.first].view.count()
+    }
+
     /// Takes what one of the crowd was told, and proves its view where the server proves its own.
     ///
     /// # Errors

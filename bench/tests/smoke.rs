@@ -119,6 +119,18 @@ fn sign_ins_have_a_price() {
     check(&["sign-in"], 1, &["cpu_us_per_sign_in", "floor_cpu_us_per_sign_in"]);
 }
 
+#[test]
+fn storms_of_sign_ins_have_a_price() {
+    let keys = [
+        "seconds",
+        "cpu_us_per_view_entry",
+        "floor_cpu_us_per_view_entry",
+        "server_peak_rss_mib",
+        "peak_rss_growth_mib",
+    ];
+    check(&["storm", "--users", "50,300"], 2, &keys);
+}
+
 /// A second measure finds the server as the first one did: nobody is left in the lobby.
 #[test]
 fn a_server_that_runs_already_is_measured_and_left_as_it_was() {

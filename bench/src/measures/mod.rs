@@ -4,6 +4,7 @@ pub(crate) mod fan_out;
 pub(crate) mod heartbeat;
 pub(crate) mod idle;
 pub(crate) mod sign_in;
+pub(crate) mod storm;
 
 use std::time::Duration;
 
@@ -40,6 +41,11 @@ pub(crate) enum Measure {
         /// People who sign in.
         sessions: usize,
     },
+    /// [`storm`]
+    Storm {
+        /// People who sign in at once.
+        users: usize,
+    },
 }
 
 impl Measure {
@@ -51,6 +57,7 @@ impl Measure {
             Self::FanOut(fan_out) => fan_out::measure(setting, *fan_out),
             Self::BeatsBeside(fan_out) => fan_out::beats_beside(setting, *fan_out),
             Self::SignIn { sessions } => sign_in::measure(setting, *sessions),
+            Self::Storm { users } => storm::measure(setting, *users),
         }
     }
 }
