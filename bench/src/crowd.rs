@@ -97,13 +97,17 @@ impl Crowd {
         Ok(who)
     }
 
-    #[expect(dead_code, reason = "for readers that were slow")]
     /// Takes over a connection that is there, with what was read of a frame on it; returns its number.
     pub(crate) fn adopt(&mut self, stream: TcpStream, partial: &[u8]) -> Result<usize, Failure> {
         let who = self.add(stream)?;
         self.sockets[who].connected = true;
         self.sockets[who].keep(partial);
         Ok(who)
+    }
+
+    /// The other end may close any connection from now on.
+    pub(crate) fn expect_closes(&mut self) {
+        self.sockets.iter_mut().for_each(|socket| socket.closed = true);
     }
 
     /// To send while nothing is heard.

@@ -14,6 +14,7 @@ mod deliveries;
 mod failure;
 mod floor;
 mod frames;
+mod kernel;
 mod mark;
 mod measures;
 mod patience;
@@ -26,6 +27,7 @@ mod rhythm;
 mod server;
 mod setting;
 mod socket;
+mod timers;
 mod view;
 mod watchers;
 

@@ -6,6 +6,8 @@ use crate::args::{self, Command};
 use crate::measures::Measure;
 use crate::measures::fan_out::{FanOut, Pace};
 use crate::measures::heartbeat::Beating;
+use crate::measures::idle_cpu::Resting;
+use crate::measures::slow_reader::Slowness;
 
 /// Who take turns at a rate: enough that none changes twice within a tick.
 const SENDERS_AT_RATE: usize = 64;
@@ -26,6 +28,18 @@ pub(crate) fn measures(command: &Command) -> Vec<Measure> {
         Command::SignIn(args::SignIn { sessions }) => {
             vec![Measure::SignIn { sessions: *sessions }]
         }
+        Command::IdleCpu(args::IdleCpu { sessions, timers, seconds }) => {
+            let time = Duration::from_secs(*seconds);
+            vec![Measure::IdleCpu(Resting { sessions: *sessions, timers: *timers, time })]
+        }
+        Command::SlowReader(wanted) => vec![Measure::SlowReader(Slowness {
+            healthy: wanted.healthy.max(1),
+            stuck: wanted.stuck,
+            slow: wanted.slow,
+            senders: wanted.senders as usize,
+            changes: wanted.changes,
+            time: Duration::from_secs(wanted.seconds),
+        })],
         Command::Storm(args::Storm { users }) => {
             users.iter().map(|users| Measure::Storm { users: *users }).collect()
         }
@@ -50,7 +64,7 @@ fn fan_out(wanted: &args::FanOut) -> Vec<Measure> {
 
 /// Every measure as its subcommand takes it by default.
 fn all() -> Vec<Measure> {
-    const LINES: [&str; 8] = [
+    const LINES: [&str; 10] = [
         "idle",
         "heartbeat",
         "fan-out --window 1",
@@ -59,6 +73,8 @@ fn all() -> Vec<Measure> {
         "fan-out --watchers 5000 --window 64 --beaters 100",
         "sign-in",
         "storm",
+        "idle-cpu",
+        "slow-reader",
     ];
     LINES.into_iter().flat_map(|line| measures(&args::parse(line))).collect()
 }

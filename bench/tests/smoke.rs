@@ -120,6 +120,22 @@ fn sign_ins_have_a_price() {
 }
 
 #[test]
+fn idle_sessions_and_timers_have_a_price() {
+    check(&["idle-cpu"], 1, &["core_percent", "floor_core_percent", "timers_core_percent"]);
+}
+
+#[test]
+fn slow_readers_have_a_size_and_are_felt_by_nobody() {
+    let keys = ["kernel_bytes_per_stuck_reader", "healthy_p99_us", "healthy_p99_without_us"];
+    let arguments = ["slow-reader", "--healthy", "20", "--stuck", "5", "--slow", "5"];
+    check(&[&arguments[..], &["--senders", "10", "--changes", "200"]].concat(), 1, &keys);
+    for record in records(&arguments) {
+        assert_eq!(record["disconnected"], 0.0, "{record}");
+        assert_eq!(record["dropped_never_reading"], 0.0, "{record}");
+    }
+}
+
+#[test]
 fn storms_of_sign_ins_have_a_price() {
     let keys = [
         "seconds",

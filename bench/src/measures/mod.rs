@@ -3,7 +3,9 @@
 pub(crate) mod fan_out;
 pub(crate) mod heartbeat;
 pub(crate) mod idle;
+pub(crate) mod idle_cpu;
 pub(crate) mod sign_in;
+pub(crate) mod slow_reader;
 pub(crate) mod storm;
 
 use std::time::Duration;
@@ -16,6 +18,8 @@ use crate::report::{Figures, Record};
 use crate::setting::Setting;
 use fan_out::FanOut;
 use heartbeat::Beating;
+use idle_cpu::Resting;
+use slow_reader::Slowness;
 
 /// Long enough for 20,000 connections.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -41,6 +45,10 @@ pub(crate) enum Measure {
         /// People who sign in.
         sessions: usize,
     },
+    /// [`idle_cpu`]
+    IdleCpu(Resting),
+    /// [`slow_reader`]
+    SlowReader(Slowness),
     /// [`storm`]
     Storm {
         /// People who sign in at once.
@@ -57,6 +65,8 @@ impl Measure {
             Self::FanOut(fan_out) => fan_out::measure(setting, *fan_out),
             Self::BeatsBeside(fan_out) => fan_out::beats_beside(setting, *fan_out),
             Self::SignIn { sessions } => sign_in::measure(setting, *sessions),
+            Self::IdleCpu(resting) => idle_cpu::measure(setting, *resting),
+            Self::SlowReader(slowness) => slow_reader::measure(setting, *slowness),
             Self::Storm { users } => storm::measure(setting, *users),
         }
     }

@@ -1,7 +1,7 @@
 //! What it costs, and how long it takes, to tell a change to everyone who watches.
 
-mod drive;
-mod stage;
+pub(super) mod drive;
+pub(super) mod stage;
 
 pub(crate) use drive::Pace;
 
