@@ -69,6 +69,8 @@ pub(crate) enum Command {
     SignIn(SignIn),
     /// Processor time of sessions that only beat, and of timers alone
     IdleCpu(IdleCpu),
+    /// What a second thread of the server gains
+    Cores(Cores),
     /// Memory of watchers that read little or nothing, and what others feel of them
     SlowReader(SlowReader),
     /// Processor time, memory and duration of everyone's signing in at once
@@ -158,6 +160,22 @@ pub(crate) struct IdleCpu {
 
     /// For how long each is measured
     #[arg(long, value_name = "SECONDS", default_value_t = 20)]
+    pub(crate) seconds: u64,
+}
+
+/// Arguments of `cores`.
+#[derive(Args, Debug)]
+pub(crate) struct Cores {
+    /// People who watch the lobby
+    #[arg(long, value_name = "N", default_value_t = 1_000)]
+    pub(crate) watchers: usize,
+
+    /// Changes in flight
+    #[arg(long, value_name = "N", default_value_t = 64)]
+    pub(crate) window: usize,
+
+    /// For how long each is measured
+    #[arg(long, value_name = "SECONDS", default_value_t = 5)]
     pub(crate) seconds: u64,
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::args::{self, Command};
 use crate::measures::Measure;
+use crate::measures::cores::Work;
 use crate::measures::fan_out::{FanOut, Pace};
 use crate::measures::heartbeat::Beating;
 use crate::measures::idle_cpu::Resting;
@@ -40,6 +41,7 @@ pub(crate) fn measures(command: &Command) -> Vec<Measure> {
             changes: wanted.changes,
             time: Duration::from_secs(wanted.seconds),
         })],
+        Command::Cores(wanted) => cores(wanted),
         Command::Storm(args::Storm { users }) => {
             users.iter().map(|users| Measure::Storm { users: *users }).collect()
         }
@@ -62,9 +64,17 @@ fn fan_out(wanted: &args::FanOut) -> Vec<Measure> {
     wanted.watchers.iter().map(one).collect()
 }
 
+fn cores(wanted: &args::Cores) -> Vec<Measure> {
+    let (watchers, senders) = (wanted.watchers.max(1), wanted.window.max(1));
+    let time = Duration::from_secs(wanted.seconds);
+    let beating = Beating { sessions: watchers, pipeline: 1, time };
+    let fan_out = FanOut { watchers, senders, pace: Pace::Closed, time, beaters: 0 };
+    vec![Measure::Cores(Work::Heartbeat(beating)), Measure::Cores(Work::FanOut(fan_out))]
+}
+
 /// Every measure as its subcommand takes it by default.
 fn all() -> Vec<Measure> {
-    const LINES: [&str; 10] = [
+    const LINES: [&str; 11] = [
         "idle",
         "heartbeat",
         "fan-out --window 1",
@@ -75,6 +85,7 @@ fn all() -> Vec<Measure> {
         "storm",
         "idle-cpu",
         "slow-reader",
+        "cores",
     ];
     LINES.into_iter().flat_map(|line| measures(&args::parse(line))).collect()
 }

@@ -125,6 +125,12 @@ fn idle_sessions_and_timers_have_a_price() {
 }
 
 #[test]
+fn a_second_thread_has_a_gain() {
+    let keys = ["speedup", "speedup_if_cores_were_free", "busy_percent_2", "load_percent_2"];
+    check(&["cores", "--watchers", "20", "--window", "8"], 2, &keys);
+}
+
+#[test]
 fn slow_readers_have_a_size_and_are_felt_by_nobody() {
     let keys = ["kernel_bytes_per_stuck_reader", "healthy_p99_us", "healthy_p99_without_us"];
     let arguments = ["slow-reader", "--healthy", "20", "--stuck", "5", "--slow", "5"];

@@ -1,5 +1,6 @@
 //! The measures, one to a file. Each measures the server, then its floor with frames of the sizes that the server's had.
 
+pub(crate) mod cores;
 pub(crate) mod fan_out;
 pub(crate) mod heartbeat;
 pub(crate) mod idle;
@@ -16,6 +17,7 @@ use crate::patience::{Patience, TURN};
 use crate::people;
 use crate::report::{Figures, Record};
 use crate::setting::Setting;
+use cores::Work;
 use fan_out::FanOut;
 use heartbeat::Beating;
 use idle_cpu::Resting;
@@ -47,6 +49,8 @@ pub(crate) enum Measure {
     },
     /// [`idle_cpu`]
     IdleCpu(Resting),
+    /// [`cores`]
+    Cores(Work),
     /// [`slow_reader`]
     SlowReader(Slowness),
     /// [`storm`]
@@ -66,6 +70,7 @@ impl Measure {
             Self::BeatsBeside(fan_out) => fan_out::beats_beside(setting, *fan_out),
             Self::SignIn { sessions } => sign_in::measure(setting, *sessions),
             Self::IdleCpu(resting) => idle_cpu::measure(setting, *resting),
+            Self::Cores(work) => cores::measure(setting, *work),
             Self::SlowReader(slowness) => slow_reader::measure(setting, *slowness),
             Self::Storm { users } => storm::measure(setting, *users),
         }

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use crate::accounting::Used;
 use crate::crowd::Crowd;
 use crate::failure::Failure;
 use crate::measures::fan_out::Pace;
@@ -47,7 +48,7 @@ struct Outcome {
     drained: Drained,
     /// Readers that the lobby does not show any more.
     left: usize,
-    load_percent: f64,
+    used: Used,
 }
 
 /// With and without those who do not read.
@@ -87,8 +88,10 @@ fn run(setting: &Setting, slowness: Slowness) -> Result<Figures, Failure> {
         ("disconnected", disconnected as f64),
         ("dropped_never_reading", with.left.saturating_sub(disconnected) as f64),
         ("slow_exact_after_ms", with.drained.exact_after.as_secs_f64() * 1e3),
-        ("load_percent", with.load_percent),
-        ("load_percent_without", without.load_percent),
+        ("busy_percent", with.used.busy_percent()),
+        ("busy_percent_without", without.used.busy_percent()),
+        ("load_percent", with.used.load_percent()),
+        ("load_percent_without", without.used.load_percent()),
     ])
 }
 
@@ -102,7 +105,7 @@ fn run_once(setting: &Setting, slowness: Slowness) -> Result<Outcome, Failure> {
     let mut drive = Drive::new(&mut crowd, &mut lobby, senders, healthy, None);
     let meter = server.account.meter()?;
     let peaks = beside(&mut readers, &server, || drive.run(pace, time))?;
-    let load_percent = meter.used()?.load_percent();
+    let used = meter.used()?;
     let p99_us = drive.deliveries().latency().value_at_quantile(0.99) as f64;
     // Nothing changes any more, and every healthy watcher has the last change.
     let version = lobby.watchers.version(senders).unwrap_or_default();
@@ -111,7 +114,7 @@ fn run_once(setting: &Setting, slowness: Slowness) -> Result<Outcome, Failure> {
     let shown = lobby.watchers.count(senders).unwrap_or_default() as usize;
     let left = (senders + healthy + stuck + slow).saturating_sub(shown);
     part(setting, &mut crowd)?;
-    Ok(Outcome { peaks, p99_us, drained, left, load_percent })
+    Ok(Outcome { peaks, p99_us, drained, left, used })
 }
 
 /// Lets the readers linger on a thread of their own while something else goes on.
