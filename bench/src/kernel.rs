@@ -79,7 +79,7 @@ fn read(mut messages: &[u8], queues: &mut Vec<Queue>) -> io::Result<bool> {
     while let Some((len, kind)) = u32_at(messages, 0).zip(u16_at(messages, 4)) {
         match kind {
             DONE => return Ok(true),
-            ERROR => return Err(malformed()),
+            ERROR => return Err(refusal(messages)),
             _ => {}
         }
         let message = messages.get(HEADER..len as usize).ok_or_else(malformed)?;
@@ -87,6 +87,12 @@ fn read(mut messages: &[u8], queues: &mut Vec<Queue>) -> io::Result<bool> {
         messages = messages.get((len as usize).next_multiple_of(4)..).unwrap_or_default();
     }
     Ok(false)
+}
+
+/// The number of the error stands behind the header, negative.
+fn refusal(message: &[u8]) -> io::Error {
+    let number = u32_at(message, HEADER).map(u32::cast_signed).and_then(i32::checked_neg);
+    number.map_or_else(malformed, io::Error::from_raw_os_error)
 }
 
 fn queue(message: &[u8]) -> Option<Queue> {

@@ -2,7 +2,8 @@
 //!
 //! Reading order: `crowd` and `socket` (raw connections over one poll), `people` (what the load says), `watchers`,
 //! `view`, `frames` and `catalogue` (every watcher's view is proved), `server`, `accounting` and `pinning` (the process
-//! under test), `floor` (the least), `measures`, `report` and `conditions`.
+//! under test), `kernel` (what sockets hold), `timers` (sessions without sockets), `floor` (the least), `measures`,
+//! `report` and `conditions`.
 
 mod accounting;
 mod args;

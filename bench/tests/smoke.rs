@@ -134,7 +134,7 @@ fn a_second_thread_has_a_gain() {
 fn slow_readers_have_a_size_and_are_felt_by_nobody() {
     let keys = ["kernel_bytes_per_stuck_reader", "healthy_p99_us", "healthy_p99_without_us"];
     let arguments = ["slow-reader", "--healthy", "20", "--stuck", "5", "--slow", "5"];
-    check(&[&arguments[..], &["--senders", "10", "--changes", "200"]].concat(), 1, &keys);
+    check(&[&arguments[..], &["--senders", "10", "--changes", "2000"]].concat(), 1, &keys);
     for record in records(&arguments) {
         assert_eq!(record["disconnected"], 0.0, "{record}");
         assert_eq!(record["dropped_never_reading"], 0.0, "{record}");

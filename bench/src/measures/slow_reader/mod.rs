@@ -104,8 +104,10 @@ fn run_once(setting: &Setting, slowness: Slowness) -> Result<Outcome, Failure> {
     let pace = Pace::Rate(changes.saturating_mul(u32::try_from(healthy).unwrap_or(u32::MAX)));
     let mut drive = Drive::new(&mut crowd, &mut lobby, senders, healthy, None);
     let meter = server.account.meter()?;
-    let peaks = beside(&mut readers, &server, || drive.run(pace, time))?;
-    let used = meter.used()?;
+    let (used, peaks) = beside(&mut readers, &server, || {
+        drive.run(pace, time)?;
+        meter.used()
+    })?;
     let p99_us = drive.deliveries().latency().value_at_quantile(0.99) as f64;
     // Nothing changes any more, and every healthy watcher has the last change.
     let version = lobby.watchers.version(senders).unwrap_or_default();
@@ -118,17 +120,17 @@ fn run_once(setting: &Setting, slowness: Slowness) -> Result<Outcome, Failure> {
 }
 
 /// Lets the readers linger on a thread of their own while something else goes on.
-fn beside(
+fn beside<T>(
     readers: &mut Readers,
     server: &Server,
-    drive: impl FnOnce() -> Result<(), Failure>,
-) -> Result<Peaks, Failure> {
+    drive: impl FnOnce() -> Result<T, Failure>,
+) -> Result<(T, Peaks), Failure> {
     let over = AtomicBool::new(false);
     thread::scope(|scope| {
         let lingering = scope.spawn(|| readers.linger(server, &over));
         let driven = drive();
         over.store(true, Ordering::Relaxed);
         let peaks = lingering.join().expect("the readers do not panic");
-        driven.and(peaks)
+        Ok((driven?, peaks?))
     })
 }

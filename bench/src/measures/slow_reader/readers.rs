@@ -61,6 +61,15 @@ pub(super) struct Peaks {
     pub(super) kernel_bytes: u64,
 }
 
+impl Peaks {
+    fn look(&mut self, server: &Server, ports: &HashSet<u16>) -> Result<(), Failure> {
+        let held = kernel::write_queues(server.address, ports);
+        self.kernel_bytes = self.kernel_bytes.max(held.tried("asking the kernel about sockets")?);
+        self.rss_bytes = self.rss_bytes.max(server.account.rss_bytes()?);
+        Ok(())
+    }
+}
+
 impl Reader {
     /// Signs this person in and asks to watch the lobby. Only the welcome is read.
     fn sign_in(server: SocketAddr, who: usize) -> Result<Self, Failure> {
@@ -148,13 +157,11 @@ impl Readers {
                 }
             }
             if looks.take(now).is_some() {
-                let held = kernel::write_queues(server.address, &ports);
-                let held = held.tried("asking the kernel about sockets")?;
-                peaks.kernel_bytes = peaks.kernel_bytes.max(held);
-                peaks.rss_bytes = peaks.rss_bytes.max(server.account.rss_bytes()?);
+                peaks.look(server, &ports)?;
             }
             sleep(wait(now, reads.due().min(beats.due())).clamp(SLEEP.0, SLEEP.1));
         }
+        peaks.look(server, &ports)?;
         Ok(peaks)
     }
 }
