@@ -36,6 +36,8 @@ const RULES: &[(&str, &[&str])] = &[
     ("client-slint/src", &["herenow::", "herenow_protocol", "actix"]),
     // The load speaks as a client does; it measures a server from outside.
     ("bench/src", &["herenow::", "herenow_protocol", "actix"]),
+    // Sessions without sockets can only be held from inside.
+    ("bench/timers", &["herenow_protocol", "std::net::Tcp", "tokio::net", "::now()"]),
     // Only the actors and the program name actix and sockets; lib.rs starts them.
     ("src/clock.rs", &["actix", "std::net", "tokio::net", "herenow_client"]),
     // The server's library knows nothing of the client; the command line of the program does.

@@ -22,6 +22,7 @@ pub(crate) struct Account {
 pub(crate) struct Meter {
     account: Account,
     cpu: Duration,
+    load_cpu: Duration,
     began: Instant,
 }
 
@@ -30,6 +31,8 @@ pub(crate) struct Meter {
 pub(crate) struct Used {
     /// Time on a core.
     cpu: Duration,
+    /// Time on a core that this program used meanwhile, to load it.
+    load_cpu: Duration,
     /// Time that passed meanwhile.
     passed: Duration,
 }
@@ -44,13 +47,24 @@ impl Used {
     pub(crate) fn busy_percent(self) -> f64 {
         self.cpu.as_secs_f64() * 100.0 / self.passed.as_secs_f64()
     }
+
+    /// How much of a core this program used meanwhile. Near 100 the load was the limit.
+    pub(crate) fn load_percent(self) -> f64 {
+        self.load_cpu.as_secs_f64() * 100.0 / self.passed.as_secs_f64()
+    }
+
+    /// The time that passed, in seconds.
+    pub(crate) fn seconds(self) -> f64 {
+        self.passed.as_secs_f64()
+    }
 }
 
 impl Meter {
     /// What was used since the meter began.
     pub(crate) fn used(self) -> Result<Used, Failure> {
         let cpu = self.account.cpu()?.saturating_sub(self.cpu);
-        Ok(Used { cpu, passed: clock::now() - self.began })
+        let load_cpu = Account::own().cpu()?.saturating_sub(self.load_cpu);
+        Ok(Used { cpu, load_cpu, passed: clock::now() - self.began })
     }
 }
 
@@ -60,9 +74,15 @@ impl Account {
         Self { pid }
     }
 
+    /// The account of this process.
+    fn own() -> Self {
+        Self::of(std::process::id())
+    }
+
     /// Measures from now on.
     pub(crate) fn meter(self) -> Result<Meter, Failure> {
-        Ok(Meter { account: self, cpu: self.cpu()?, began: clock::now() })
+        let (cpu, load_cpu) = (self.cpu()?, Self::own().cpu()?);
+        Ok(Meter { account: self, cpu, load_cpu, began: clock::now() })
     }
 
     /// Time on a core since the process began, user and kernel, of all its living threads.
@@ -82,7 +102,6 @@ impl Account {
     }
 
     /// The most resident memory that the process ever had, in bytes.
-    #[expect(dead_code, reason = "measured by storms of sign-ins")]
     pub(crate) fn peak_rss_bytes(self) -> Result<u64, Failure> {
         self.kib("status", "VmHWM:").map(|kib| kib * 1024)
     }

@@ -67,6 +67,14 @@ pub(crate) enum Command {
     FanOut(FanOut),
     /// Processor time for sign-ins
     SignIn(SignIn),
+    /// Processor time of sessions that only beat, and of timers alone
+    IdleCpu(IdleCpu),
+    /// What a second thread of the server gains
+    Cores(Cores),
+    /// Memory of watchers that read little or nothing, and what others feel of them
+    SlowReader(SlowReader),
+    /// Processor time, memory and duration of everyone's signing in at once
+    Storm(Storm),
     /// Every measure
     All,
     /// Be a floor
@@ -139,22 +147,90 @@ pub(crate) struct SignIn {
     pub(crate) sessions: usize,
 }
 
+/// Arguments of `idle-cpu`.
+#[derive(Args, Debug)]
+pub(crate) struct IdleCpu {
+    /// People signed in, beating every 2 s
+    #[arg(long, value_name = "N", default_value_t = 19_000)]
+    pub(crate) sessions: usize,
+
+    /// Sessions without sockets, whose heartbeats are checked every 5 s
+    #[arg(long, value_name = "N", default_value_t = 100_000)]
+    pub(crate) timers: usize,
+
+    /// For how long each is measured
+    #[arg(long, value_name = "SECONDS", default_value_t = 20)]
+    pub(crate) seconds: u64,
+}
+
+/// Arguments of `cores`.
+#[derive(Args, Debug)]
+pub(crate) struct Cores {
+    /// People who watch the lobby
+    #[arg(long, value_name = "N", default_value_t = 1_000)]
+    pub(crate) watchers: usize,
+
+    /// Changes in flight
+    #[arg(long, value_name = "N", default_value_t = 64)]
+    pub(crate) window: usize,
+
+    /// For how long each is measured
+    #[arg(long, value_name = "SECONDS", default_value_t = 5)]
+    pub(crate) seconds: u64,
+}
+
+/// Arguments of `slow-reader`.
+#[derive(Args, Debug)]
+pub(crate) struct SlowReader {
+    /// Watchers that read everything at once
+    #[arg(long, value_name = "N", default_value_t = 1_000)]
+    pub(crate) healthy: usize,
+
+    /// Watchers that never read
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub(crate) stuck: usize,
+
+    /// Watchers that read 1 KB/s
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub(crate) slow: usize,
+
+    /// Who make changes, in turns
+    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..10_000))]
+    pub(crate) senders: u32,
+
+    /// Changes a second, of all senders together
+    #[arg(long, value_name = "N", default_value_t = 5_000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) changes: u32,
+
+    /// For how long
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    pub(crate) seconds: u64,
+}
+
+/// Arguments of `storm`.
+#[derive(Args, Debug)]
+pub(crate) struct Storm {
+    /// People who sign in at once and watch the lobby; several numbers are measured one after the other
+    #[arg(long, value_name = "N,..", value_delimiter = ',', default_values_t = [1_000, 2_000, 10_000])]
+    pub(crate) users: Vec<usize>,
+}
+
 impl Common {
     /// What the measures have in common.
     pub(crate) fn setting(&self) -> Setting {
         let source = match (self.server, self.pid) {
             (Some(address), Some(pid)) => Source::Running { address, pid },
-            _ => Source::Start(self.server_bin.clone().unwrap_or_else(beside)),
+            _ => Source::Start(self.server_bin.clone().unwrap_or_else(|| beside("herenow"))),
         };
         let runs = if self.quick { 1 } else { self.runs.max(1) };
-        Setting { source, pinning: Pinning { on: !self.no_pin }, runs, quick: self.quick }
+        let pinning = Pinning { on: !self.no_pin };
+        Setting { source, pinning, threads: 1, runs, quick: self.quick }
     }
 }
 
-/// The server that was built together with this program.
-fn beside() -> PathBuf {
-    let program = std::env::current_exe().unwrap_or_default();
-    program.with_file_name("herenow")
+/// A program that was built together with this one.
+pub(crate) fn beside(name: &str) -> PathBuf {
+    std::env::current_exe().unwrap_or_default().with_file_name(name)
 }
 
 /// The command in a line that this program itself wrote.

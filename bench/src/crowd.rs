@@ -84,6 +84,10 @@ impl Crowd {
         let stream = TcpStream::connect(self.address).tried("connecting")?;
         // As a client does; else a frame may wait until the one before it is acknowledged.
         stream.set_nodelay(true).tried("sending without delay")?;
+        self.add(stream)
+    }
+
+    fn add(&mut self, stream: TcpStream) -> Result<usize, Failure> {
         let who = self.sockets.len();
         let mut socket = Socket::new(stream);
         let interest = Interest::READABLE | Interest::WRITABLE;
@@ -91,6 +95,19 @@ impl Crowd {
         registry.register(socket.stream(), Token(who), interest).tried("registering a socket")?;
         self.sockets.push(socket);
         Ok(who)
+    }
+
+    /// Takes over a connection that is there, with what was read of a frame on it; returns its number.
+    pub(crate) fn adopt(&mut self, stream: TcpStream, partial: &[u8]) -> Result<usize, Failure> {
+        let who = self.add(stream)?;
+        self.sockets[who].connected = true;
+        self.sockets[who].keep(partial);
+        Ok(who)
+    }
+
+    /// The other end may close any connection from now on.
+    pub(crate) fn expect_closes(&mut self) {
+        self.sockets.iter_mut().for_each(|socket| socket.closed = true);
     }
 
     /// To send while nothing is heard.

@@ -2,7 +2,8 @@
 //!
 //! Reading order: `crowd` and `socket` (raw connections over one poll), `people` (what the load says), `watchers`,
 //! `view`, `frames` and `catalogue` (every watcher's view is proved), `server`, `accounting` and `pinning` (the process
-//! under test), `floor` (the least), `measures`, `report` and `conditions`.
+//! under test), `kernel` (what sockets hold), `timers` (sessions without sockets), `floor` (the least), `measures`,
+//! `report` and `conditions`.
 
 mod accounting;
 mod args;
@@ -14,6 +15,7 @@ mod deliveries;
 mod failure;
 mod floor;
 mod frames;
+mod kernel;
 mod mark;
 mod measures;
 mod patience;
@@ -26,6 +28,7 @@ mod rhythm;
 mod server;
 mod setting;
 mod socket;
+mod timers;
 mod view;
 mod watchers;
 

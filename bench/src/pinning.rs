@@ -28,6 +28,16 @@ impl Pinning {
         started
     }
 
+    /// The kernel chooses the cores from now on, also of what is started.
+    pub(crate) fn released(self) -> Result<Self, Failure> {
+        if self.on {
+            let mut cores = CpuSet::new();
+            (0..CpuSet::count()).try_for_each(|core| cores.set(core)).tried("choosing cores")?;
+            sched_setaffinity(Pid::from_raw(0), &cores).tried("leaving a core")?;
+        }
+        Ok(Self { on: false })
+    }
+
     /// Keeps the living threads of a process on the server's core.
     pub(crate) fn hold_server(self, pid: u32) -> Result<(), Failure> {
         for task in std::fs::read_dir(format!("/proc/{pid}/task")).tried("reading its threads")? {

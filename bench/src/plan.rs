@@ -4,8 +4,11 @@ use std::time::Duration;
 
 use crate::args::{self, Command};
 use crate::measures::Measure;
+use crate::measures::cores::Work;
 use crate::measures::fan_out::{FanOut, Pace};
 use crate::measures::heartbeat::Beating;
+use crate::measures::idle_cpu::Resting;
+use crate::measures::slow_reader::Slowness;
 
 /// Who take turns at a rate: enough that none changes twice within a tick.
 const SENDERS_AT_RATE: usize = 64;
@@ -26,6 +29,22 @@ pub(crate) fn measures(command: &Command) -> Vec<Measure> {
         Command::SignIn(args::SignIn { sessions }) => {
             vec![Measure::SignIn { sessions: *sessions }]
         }
+        Command::IdleCpu(args::IdleCpu { sessions, timers, seconds }) => {
+            let time = Duration::from_secs(*seconds);
+            vec![Measure::IdleCpu(Resting { sessions: *sessions, timers: *timers, time })]
+        }
+        Command::SlowReader(wanted) => vec![Measure::SlowReader(Slowness {
+            healthy: wanted.healthy.max(1),
+            stuck: wanted.stuck,
+            slow: wanted.slow,
+            senders: wanted.senders as usize,
+            changes: wanted.changes,
+            time: Duration::from_secs(wanted.seconds),
+        })],
+        Command::Cores(wanted) => cores(wanted),
+        Command::Storm(args::Storm { users }) => {
+            users.iter().map(|users| Measure::Storm { users: *users }).collect()
+        }
         Command::All => all(),
         Command::Floor(_) => Vec::new(),
     }
@@ -45,9 +64,17 @@ fn fan_out(wanted: &args::FanOut) -> Vec<Measure> {
     wanted.watchers.iter().map(one).collect()
 }
 
+fn cores(wanted: &args::Cores) -> Vec<Measure> {
+    let (watchers, senders) = (wanted.watchers.max(1), wanted.window.max(1));
+    let time = Duration::from_secs(wanted.seconds);
+    let beating = Beating { sessions: watchers, pipeline: 1, time };
+    let fan_out = FanOut { watchers, senders, pace: Pace::Closed, time, beaters: 0 };
+    vec![Measure::Cores(Work::Heartbeat(beating)), Measure::Cores(Work::FanOut(fan_out))]
+}
+
 /// Every measure as its subcommand takes it by default.
 fn all() -> Vec<Measure> {
-    const LINES: [&str; 7] = [
+    const LINES: [&str; 11] = [
         "idle",
         "heartbeat",
         "fan-out --window 1",
@@ -55,6 +82,10 @@ fn all() -> Vec<Measure> {
         "fan-out --rate 10000",
         "fan-out --watchers 5000 --window 64 --beaters 100",
         "sign-in",
+        "storm",
+        "idle-cpu",
+        "slow-reader",
+        "cores",
     ];
     LINES.into_iter().flat_map(|line| measures(&args::parse(line))).collect()
 }

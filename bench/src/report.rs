@@ -54,8 +54,9 @@ impl Record {
 
     /// The rows of a Markdown table, one for each key that is not a floor.
     pub(crate) fn rows(&self) -> String {
+        let word = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         let parameters: Vec<_> =
-            self.parameters.iter().map(|(key, value)| format!(" {key} {value}")).collect();
+            self.parameters.iter().map(|(key, value)| format!(" {key} {}", word(value))).collect();
         let name = format!("{}{}", self.measure, parameters.concat());
         let keys = self.keys().into_iter().filter(|key| !key.starts_with(FLOOR));
         keys.map(|key| format!("| {name} | `{key}` | {} |\n", self.cells(key))).collect()

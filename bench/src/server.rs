@@ -50,10 +50,10 @@ impl Source {
         }
     }
 
-    /// A server to measure, with one thread for connections.
-    pub(crate) fn server(&self, pinning: Pinning) -> Result<Server, Failure> {
+    /// A server to measure; one that is started has so many threads for connections.
+    pub(crate) fn server(&self, pinning: Pinning, threads: usize) -> Result<Server, Failure> {
         match self {
-            Self::Start(program) => Server::start(serve(program), pinning),
+            Self::Start(program) => Server::start(serve(program, threads), pinning),
             Self::Running { address, pid } => {
                 pinning.hold_server(*pid)?;
                 Ok(Server { address: *address, account: Account::of(*pid), child: None })
@@ -63,10 +63,11 @@ impl Source {
 }
 
 /// The command that serves as a measure needs it: accepting is not paced, since the load paces itself.
-fn serve(program: &Path) -> Command {
+fn serve(program: &Path, threads: usize) -> Command {
     let mut command = Command::new(program);
     command
-        .args(["serve", "--listen", "127.0.0.1:0", "--threads", "1", "--accept-rate", "1000000"])
+        .args(["serve", "--listen", "127.0.0.1:0", "--accept-rate", "1000000"])
+        .args(["--threads", &threads.to_string()])
         .env_remove("HERENOW_STATE")
         .env("RUST_LOG", "warn");
     command

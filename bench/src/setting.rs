@@ -18,6 +18,8 @@ pub(crate) struct Setting {
     pub(crate) source: Source,
     /// What runs on which core.
     pub(crate) pinning: Pinning,
+    /// Threads of a server that is started.
+    pub(crate) threads: usize,
     /// How often each measure is taken.
     pub(crate) runs: usize,
     /// Take small numbers and short times: the figures mean nothing then.
@@ -27,7 +29,7 @@ pub(crate) struct Setting {
 impl Setting {
     /// A server to measure.
     pub(crate) fn server(&self) -> Result<Server, Failure> {
-        self.source.server(self.pinning)
+        self.source.server(self.pinning, self.threads)
     }
 
     /// A floor to measure.

@@ -63,6 +63,11 @@ impl View {
         self.complete.then_some(self.version)
     }
 
+    /// How many entries it has; `None` while it is incomplete.
+    pub(crate) fn count(&self) -> Option<u32> {
+        self.complete.then_some(self.count)
+    }
+
     /// In the range `first..=last` exactly `page` exists, ascending.
     pub(crate) fn page(
         &mut self,

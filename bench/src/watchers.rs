@@ -12,6 +12,7 @@ use crate::view::{Mismatch, View};
 
 /// Watchers of one list; consecutive numbers of the crowd.
 pub(crate) struct Watchers {
+    epoch: Epoch,
     first: usize,
     frames: Frames,
     seats: Vec<Seat>,
@@ -47,7 +48,12 @@ impl Watchers {
     /// `count` watchers that know nothing yet, from this number of the crowd on.
     pub(crate) fn new(epoch: Epoch, first: usize, count: usize) -> Self {
         let unknown = Seat { view: View::default(), previous: usize::MAX };
-        Self { first, frames: Frames::new(epoch), seats: vec![unknown; count] }
+        Self { epoch, first, frames: Frames::new(epoch), seats: vec![unknown; count] }
+    }
+
+    /// The epoch of their server.
+    pub(crate) fn epoch(&self) -> Epoch {
+        self.epoch
     }
 
     /// How many they are.
@@ -63,6 +69,16 @@ impl Watchers {
     /// Whether this one of the crowd is a watcher.
     pub(crate) fn include(&self, who: usize) -> bool {
         (self.first..self.first + self.seats.len()).contains(&who)
+    }
+
+    /// How many entries this one's view has; `None` while it is incomplete.
+    pub(crate) fn count(&self, who: usize) -> Option<u32> {
+        self.seats[who - self.first].view.count()
+    }
+
+    /// At which version this one's view is; `None` while it is incomplete.
+    pub(crate) fn version(&self, who: usize) -> Option<u64> {
+        self.seats[who - self.first].view.version()
     }
 
     /// Takes what one of the crowd was told, and proves its view where the server proves its own.

@@ -119,6 +119,40 @@ fn sign_ins_have_a_price() {
     check(&["sign-in"], 1, &["cpu_us_per_sign_in", "floor_cpu_us_per_sign_in"]);
 }
 
+#[test]
+fn idle_sessions_and_timers_have_a_price() {
+    check(&["idle-cpu"], 1, &["core_percent", "floor_core_percent", "timers_core_percent"]);
+}
+
+#[test]
+fn a_second_thread_has_a_gain() {
+    let keys = ["speedup", "speedup_if_cores_were_free", "busy_percent_2", "load_percent_2"];
+    check(&["cores", "--watchers", "20", "--window", "8"], 2, &keys);
+}
+
+#[test]
+fn slow_readers_have_a_size_and_are_felt_by_nobody() {
+    let keys = ["kernel_bytes_per_stuck_reader", "healthy_p99_us", "healthy_p99_without_us"];
+    let arguments = ["slow-reader", "--healthy", "20", "--stuck", "5", "--slow", "5"];
+    check(&[&arguments[..], &["--senders", "10", "--changes", "2000"]].concat(), 1, &keys);
+    for record in records(&arguments) {
+        assert_eq!(record["disconnected"], 0.0, "{record}");
+        assert_eq!(record["dropped_never_reading"], 0.0, "{record}");
+    }
+}
+
+#[test]
+fn storms_of_sign_ins_have_a_price() {
+    let keys = [
+        "seconds",
+        "cpu_us_per_view_entry",
+        "floor_cpu_us_per_view_entry",
+        "server_peak_rss_mib",
+        "peak_rss_growth_mib",
+    ];
+    check(&["storm", "--users", "50,300"], 2, &keys);
+}
+
 /// A second measure finds the server as the first one did: nobody is left in the lobby.
 #[test]
 fn a_server_that_runs_already_is_measured_and_left_as_it_was() {

@@ -5,6 +5,7 @@
 
 pub(crate) mod broadcast;
 mod echo;
+pub(crate) mod ready_list;
 
 use std::io::{self, Write as _};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -15,6 +16,7 @@ use tokio::runtime::Builder;
 
 pub(crate) use broadcast::Broadcast;
 pub(crate) use echo::Echo;
+pub(crate) use ready_list::ReadyList;
 
 use crate::failure::{Failure, Tried as _};
 
@@ -29,6 +31,8 @@ pub(crate) enum Floor {
     Echo(Echo),
     /// Sends every request to all who listen, and answers it
     Broadcast(Broadcast),
+    /// Sends a whole list once to everyone who introduces themselves
+    ReadyList(ReadyList),
 }
 
 impl Floor {
@@ -37,6 +41,7 @@ impl Floor {
         match self {
             Self::Echo(echo) => echo.arguments(),
             Self::Broadcast(broadcast) => broadcast.arguments(),
+            Self::ReadyList(list) => list.arguments(),
         }
     }
 
@@ -48,6 +53,7 @@ impl Floor {
             match self {
                 Self::Echo(echo) => echo.serve(&listener).await,
                 Self::Broadcast(broadcast) => broadcast.serve(&listener).await,
+                Self::ReadyList(list) => list.serve(&listener).await,
             }
             .tried("accepting")
         })

@@ -32,18 +32,25 @@ pub(crate) struct Beating {
 }
 
 /// What one run counted.
-struct Counted {
-    answers: u64,
+pub(super) struct Counted {
+    pub(super) answers: u64,
     answer_bytes: usize,
-    used: Used,
+    pub(super) used: Used,
+}
+
+impl Beating {
+    pub(super) fn quick_if(self, setting: &Setting) -> Self {
+        let (sessions, time) = (setting.count(self.sessions), setting.time(self.time));
+        Self { sessions, time, ..self }
+    }
 }
 
 /// Beats as often as the server answers.
 pub(crate) fn measure(setting: &Setting, beating: Beating) -> Result<Record, Failure> {
-    let sessions = setting.count(beating.sessions);
-    let beating = Beating { sessions, time: setting.time(beating.time), ..beating };
+    let beating = beating.quick_if(setting);
     let runs = repeat(setting, || run(setting, beating))?;
-    let parameters = vec![("sessions", sessions.into()), ("pipeline", beating.pipeline.into())];
+    let parameters =
+        vec![("sessions", beating.sessions.into()), ("pipeline", beating.pipeline.into())];
     Ok(Record::new("heartbeat", parameters, runs))
 }
 
@@ -68,7 +75,8 @@ fn run(setting: &Setting, beating: Beating) -> Result<Figures, Failure> {
 /// The number of a beat as long as nearly all of a run: it takes three bytes from 256 on.
 const TYPICAL_BEAT: u64 = 300;
 
-fn beat_at_server(setting: &Setting, beating: Beating) -> Result<Counted, Failure> {
+/// The server's part, with every view proved at the end.
+pub(super) fn beat_at_server(setting: &Setting, beating: Beating) -> Result<Counted, Failure> {
     let server = setting.server()?;
     let mut crowd = Crowd::new(server.address)?;
     let signed_in = people::sign_in(&mut crowd, beating.sessions, NO_BEATS)?;

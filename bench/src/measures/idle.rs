@@ -18,7 +18,7 @@ use crate::rhythm::{Rhythm, wait};
 use crate::setting::Setting;
 
 /// How often everyone beats: the server's default.
-const INTERVAL: Duration = Duration::from_secs(2);
+pub(super) const INTERVAL: Duration = Duration::from_secs(2);
 
 /// Time for a process that served somebody, or nobody yet, to become quiet.
 const QUIET: Duration = Duration::from_millis(500);
@@ -88,7 +88,7 @@ fn rss_of_floor(
 }
 
 /// Lets everyone beat for so long, evenly spread.
-fn beat(
+pub(super) fn beat(
     crowd: &mut Crowd,
     time: Duration,
     beat: impl Fn(u64) -> bytes::Bytes,
@@ -113,7 +113,7 @@ fn beat(
 }
 
 /// The answer to a beat must say that others see this session's user.
-fn listed(who: usize, body: &[u8]) -> Result<(), Failure> {
+pub(super) fn listed(who: usize, body: &[u8]) -> Result<(), Failure> {
     match reading::message(who, body)? {
         ServerMessage::HeartbeatAck { me: Some(_), .. } => Ok(()),
         other => Err(unexpected(who, &other)),

@@ -1,9 +1,13 @@
 //! The measures, one to a file. Each measures the server, then its floor with frames of the sizes that the server's had.
 
+pub(crate) mod cores;
 pub(crate) mod fan_out;
 pub(crate) mod heartbeat;
 pub(crate) mod idle;
+pub(crate) mod idle_cpu;
 pub(crate) mod sign_in;
+pub(crate) mod slow_reader;
+pub(crate) mod storm;
 
 use std::time::Duration;
 
@@ -13,8 +17,11 @@ use crate::patience::{Patience, TURN};
 use crate::people;
 use crate::report::{Figures, Record};
 use crate::setting::Setting;
+use cores::Work;
 use fan_out::FanOut;
 use heartbeat::Beating;
+use idle_cpu::Resting;
+use slow_reader::Slowness;
 
 /// Long enough for 20,000 connections.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -40,6 +47,17 @@ pub(crate) enum Measure {
         /// People who sign in.
         sessions: usize,
     },
+    /// [`idle_cpu`]
+    IdleCpu(Resting),
+    /// [`cores`]
+    Cores(Work),
+    /// [`slow_reader`]
+    SlowReader(Slowness),
+    /// [`storm`]
+    Storm {
+        /// People who sign in at once.
+        users: usize,
+    },
 }
 
 impl Measure {
@@ -51,6 +69,10 @@ impl Measure {
             Self::FanOut(fan_out) => fan_out::measure(setting, *fan_out),
             Self::BeatsBeside(fan_out) => fan_out::beats_beside(setting, *fan_out),
             Self::SignIn { sessions } => sign_in::measure(setting, *sessions),
+            Self::IdleCpu(resting) => idle_cpu::measure(setting, *resting),
+            Self::Cores(work) => cores::measure(setting, *work),
+            Self::SlowReader(slowness) => slow_reader::measure(setting, *slowness),
+            Self::Storm { users } => storm::measure(setting, *users),
         }
     }
 }

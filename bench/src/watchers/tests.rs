@@ -42,7 +42,12 @@ fn delta(from: u64, proof: ViewProof, changes: Vec<Change>) -> Vec<u8> {
 }
 
 fn ack(proof: ViewProof) -> Vec<u8> {
-    body(&ServerMessage::HeartbeatAck { n: 1, me: None, views: vec![(ViewId(1), proof)] })
+    body(&ServerMessage::HeartbeatAck {
+        n: 1,
+        me: None,
+        views: vec![(ViewId(1), proof)],
+        delay_ms: 0,
+    })
 }
 
 fn ada_and_bob() -> Vec<Entry> {

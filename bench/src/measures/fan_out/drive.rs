@@ -28,7 +28,7 @@ pub(crate) enum Pace {
 }
 
 /// People who only beat, at the end of the crowd, and how long they wait for answers.
-pub(super) struct Beaters {
+pub(in crate::measures) struct Beaters {
     first: usize,
     rhythm: Rhythm,
     sent: Vec<(u64, Instant)>,
@@ -36,7 +36,7 @@ pub(super) struct Beaters {
 }
 
 /// Changes under way on a stage.
-pub(super) struct Drive<'a, S> {
+pub(in crate::measures) struct Drive<'a, S> {
     crowd: &'a mut Crowd,
     stage: &'a mut S,
     deliveries: Deliveries,
@@ -47,13 +47,13 @@ pub(super) struct Drive<'a, S> {
 
 impl Beaters {
     /// `count` people from this number of the crowd on, each beating every `interval`.
-    pub(super) fn new(first: usize, count: usize, interval: Duration) -> Self {
+    pub(in crate::measures) fn new(first: usize, count: usize, interval: Duration) -> Self {
         let rhythm = Rhythm::of_many(clock::now(), interval, count);
         Self { first, rhythm, sent: vec![(0, clock::now()); count], latency: histogram() }
     }
 
     /// From each beat to its answer, in microseconds.
-    pub(super) fn latency(&self) -> &Histogram<u64> {
+    pub(in crate::measures) fn latency(&self) -> &Histogram<u64> {
         &self.latency
     }
 
@@ -86,7 +86,7 @@ impl Beaters {
 
 impl<'a, S: Stage> Drive<'a, S> {
     /// Nothing is under way. The crowd is senders, watchers and, if any, those who only beat.
-    pub(super) fn new(
+    pub(in crate::measures) fn new(
         crowd: &'a mut Crowd,
         stage: &'a mut S,
         senders: usize,
@@ -98,22 +98,22 @@ impl<'a, S: Stage> Drive<'a, S> {
     }
 
     /// What was delivered in the last [`Self::run`].
-    pub(super) fn deliveries(&self) -> &Deliveries {
+    pub(in crate::measures) fn deliveries(&self) -> &Deliveries {
         &self.deliveries
     }
 
     /// The stage, between runs.
-    pub(super) fn stage(&mut self) -> &mut S {
+    pub(in crate::measures) fn stage(&mut self) -> &mut S {
         self.stage
     }
 
     /// Those who only beat.
-    pub(super) fn beaters(&self) -> Option<&Beaters> {
+    pub(in crate::measures) fn beaters(&self) -> Option<&Beaters> {
         self.beaters.as_ref()
     }
 
     /// Makes changes for so long, then waits until all are done.
-    pub(super) fn run(&mut self, pace: Pace, time: Duration) -> Result<(), Failure> {
+    pub(in crate::measures) fn run(&mut self, pace: Pace, time: Duration) -> Result<(), Failure> {
         self.deliveries.count_anew();
         let began = clock::now();
         let until = began + time;

@@ -1,7 +1,7 @@
 //! What it costs, and how long it takes, to tell a change to everyone who watches.
 
-mod drive;
-mod stage;
+pub(super) mod drive;
+pub(super) mod stage;
 
 pub(crate) use drive::Pace;
 
@@ -40,15 +40,15 @@ pub(crate) struct FanOut {
 }
 
 /// What one run came to, on the server or a floor.
-struct Outcome {
-    used: Used,
-    deliveries: u64,
+pub(super) struct Outcome {
+    pub(super) used: Used,
+    pub(super) deliveries: u64,
     latency: Histogram<u64>,
     beats: Option<Histogram<u64>>,
 }
 
 /// How the server told the changes.
-struct Told {
+pub(super) struct Told {
     /// The sizes of its frames, for a floor.
     sizes: Broadcast,
     /// Changes of different people that one frame brought, on average.
@@ -56,7 +56,7 @@ struct Told {
 }
 
 impl FanOut {
-    fn quick_if(self, setting: &Setting) -> Self {
+    pub(super) fn quick_if(self, setting: &Setting) -> Self {
         Self {
             watchers: setting.count(self.watchers),
             senders: setting.count(self.senders),
@@ -128,7 +128,7 @@ fn figures(pace: Pace, real: &Outcome, floor: &Outcome) -> Figures {
 }
 
 /// Runs it on the server, and proves every view at the end.
-fn at_server(setting: &Setting, fan_out: FanOut) -> Result<(Outcome, Told), Failure> {
+pub(super) fn at_server(setting: &Setting, fan_out: FanOut) -> Result<(Outcome, Told), Failure> {
     let FanOut { watchers, senders, beaters, .. } = fan_out;
     let server = setting.server()?;
     let mut crowd = Crowd::new(server.address)?;

@@ -18,7 +18,7 @@ use crate::reading::{self, unexpected};
 use crate::watchers::{Told, Watchers};
 
 /// Where changes are sent and watched.
-pub(super) trait Stage {
+pub(in crate::measures) trait Stage {
     /// The request that makes this change.
     fn change(&self, mark: Mark) -> Bytes;
 
@@ -30,9 +30,9 @@ pub(super) trait Stage {
 }
 
 /// The server and the views of its watchers.
-pub(super) struct Lobby {
+pub(in crate::measures) struct Lobby {
     /// Those who watch it.
-    pub(super) watchers: Watchers,
+    pub(in crate::measures) watchers: Watchers,
     news: News,
     request_bytes: usize,
     answer_bytes: usize,
@@ -40,19 +40,19 @@ pub(super) struct Lobby {
 
 /// What the watchers were told of changes.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct News {
+pub(in crate::measures) struct News {
     frames: u64,
     bytes: u64,
 }
 
 /// A floor.
-pub(super) struct Hall {
+pub(in crate::measures) struct Hall {
     sizes: Broadcast,
 }
 
 impl Lobby {
     /// Signs everyone in: senders, then watchers, then those who only beat.
-    pub(super) fn open(
+    pub(in crate::measures) fn open(
         crowd: &mut Crowd,
         senders: usize,
         watchers: usize,
@@ -65,7 +65,7 @@ impl Lobby {
     }
 
     /// A floor whose frames are as long as the server's were in so many deliveries.
-    pub(super) fn floor(&self, deliveries: u64) -> Broadcast {
+    pub(in crate::measures) fn floor(&self, deliveries: u64) -> Broadcast {
         let change_bytes = self.news.bytes.div_ceil(deliveries.max(1));
         Broadcast {
             request_bytes: self.request_bytes,
@@ -75,12 +75,12 @@ impl Lobby {
     }
 
     /// Counts what watchers are told from here on.
-    pub(super) fn count_anew(&mut self) {
+    pub(in crate::measures) fn count_anew(&mut self) {
         self.news = News::default();
     }
 
     /// How many deliveries a frame brought, when there were so many.
-    pub(super) fn deliveries_per_frame(&self, deliveries: u64) -> f64 {
+    pub(in crate::measures) fn deliveries_per_frame(&self, deliveries: u64) -> f64 {
         deliveries as f64 / self.news.frames as f64
     }
 }
@@ -123,7 +123,7 @@ impl Stage for Lobby {
 
 impl Hall {
     /// Lets everyone in: senders, then watchers.
-    pub(super) fn open(
+    pub(in crate::measures) fn open(
         crowd: &mut Crowd,
         sizes: Broadcast,
         senders: usize,
