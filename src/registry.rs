@@ -10,6 +10,7 @@
 //! Invariants: what others see of a user is what [`crate::merge`] says of the sessions that count; somebody who is
 //! invisible leaves no trace in anything that another session gets; a session is closed exactly once.
 
+mod cadence;
 mod choose;
 mod deadlines;
 mod endings;

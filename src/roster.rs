@@ -175,6 +175,12 @@ impl Roster {
         self.current.version != self.published.version
     }
 
+    /// How many changes there are to publish.
+    #[must_use]
+    pub fn unpublished(&self) -> u64 {
+        self.current.version - self.published.version
+    }
+
     /// Everything since the last call as deltas of consecutive versions, each within one frame.
     pub fn publish(&mut self) -> Vec<PublishedDelta> {
         let mut changed: Vec<_> = self.unpublished.drain().collect();

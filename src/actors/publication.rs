@@ -46,7 +46,11 @@ impl Publication {
 
 /// The publications that some arbiter still writes.
 #[derive(Debug, Default)]
-pub struct Unwritten(Vec<OnItsWay>);
+pub struct Unwritten {
+    publications: Vec<OnItsWay>,
+    /// How long the last one took that was written.
+    last_took: Duration,
+}
 
 #[derive(Debug)]
 struct OnItsWay {
@@ -60,20 +64,23 @@ impl Unwritten {
     pub fn add(&mut self, publication: &Arc<Publication>) {
         let written = Arc::clone(&publication.written);
         let (publication, at) = (Arc::downgrade(publication), publication.at);
-        self.0.push(OnItsWay { publication, at, written });
+        self.publications.push(OnItsWay { publication, at, written });
     }
 
-    /// Takes out what everybody has written, and tells the tick how long that took. Returns whether nothing is left.
+    /// Takes out what everybody has written, and tells the tick how long that took. Once is no load: an arbiter may have
+    /// been without a processor for a moment. Returns whether nothing is left.
     pub fn settle(&mut self, tick: &mut Tick) -> bool {
-        self.0.retain(|on_its_way| {
+        let Self { publications, last_took } = self;
+        publications.retain(|on_its_way| {
             let left = on_its_way.publication.strong_count() > 0;
             if !left {
                 let took = Duration::from_micros(on_its_way.written.0.load(Ordering::Relaxed));
-                tick.wrote(took, on_its_way.at + took);
+                let before = std::mem::replace(last_took, took);
+                tick.wrote(took.min(before), on_its_way.at + took);
             }
             left
         });
-        self.0.is_empty()
+        self.publications.is_empty()
     }
 }
 
@@ -94,6 +101,7 @@ mod tests {
         let one = Arc::new(Publication::new(Vec::new(), tick, start));
         let other = Arc::clone(&one);
         unwritten.add(&one);
+        unwritten.last_took = ms(400);
         one.written(start + ms(300));
         drop(one);
         assert!(!unwritten.settle(&mut tick), "the other one still writes");
@@ -102,6 +110,21 @@ mod tests {
         drop(other);
         assert!(unwritten.settle(&mut tick));
         assert_eq!(tick.at(start + ms(300)), ms(600));
+    }
+
+    #[test]
+    fn one_slow_publication_among_quick_ones_stretches_nothing() {
+        let start = Clock::system().now().instant;
+        let mut tick = Tick::new(ms(20), ms(2_000));
+        let mut unwritten = Unwritten::default();
+        for (took, stretched) in [(1, ms(20)), (300, ms(20)), (200, ms(400))] {
+            let publication = Arc::new(Publication::new(Vec::new(), tick, start));
+            unwritten.add(&publication);
+            publication.written(start + ms(took));
+            drop(publication);
+            assert!(unwritten.settle(&mut tick));
+            assert_eq!(tick.at(start), stretched, "after {took} ms");
+        }
     }
 
     #[test]

@@ -4,17 +4,18 @@
 //! would tell whether somebody invisible had kept it.
 
 use std::collections::HashMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use herenow_protocol::digest::fingerprint;
 use herenow_protocol::limits::{ROOM_VIEWS_MAX, ROOMS_MAX};
 use herenow_protocol::{Epoch, ErrorCode, RoomName, SessionId, ViewId};
 
+use super::cadence::Cadence;
 use super::few::Few;
 use super::notes::Why;
 use super::{Answer, Effect, Registry, failed};
 use crate::clock::Moment;
-use crate::roster::{PublishedDelta, Roster};
+use crate::roster::Roster;
 
 /// The number of the view that watches the lobby, the same in every session.
 pub const LOBBY_VIEW: ViewId = ViewId(1);
@@ -41,6 +42,8 @@ pub(super) struct Rooms {
     by_name: HashMap<RoomName, RoomId>,
     by_view: HashMap<ViewId, RoomId>,
     dirty: Vec<RoomId>,
+    /// The dirty ones of which nobody knows yet when they are due.
+    newly_dirty: Vec<RoomId>,
     max: usize,
 }
 
@@ -50,7 +53,9 @@ struct Room {
     roster: Roster,
     /// Sessions that are in it or watch it.
     users: usize,
-    last_flush: Option<Instant>,
+    /// Sessions that watch it.
+    watchers: usize,
+    cadence: Cadence,
 }
 
 impl Rooms {
@@ -61,6 +66,7 @@ impl Rooms {
             by_name: HashMap::new(),
             by_view: HashMap::new(),
             dirty: Vec::new(),
+            newly_dirty: Vec::new(),
             max: max.max(1),
         };
         rooms.insert(RoomName::lobby(), LOBBY, LOBBY_VIEW);
@@ -115,6 +121,18 @@ impl Rooms {
         self.rooms[room.0 as usize].users -= 1;
     }
 
+    /// A session watches the room from now on.
+    pub(super) fn watch(&mut self, room: RoomId) {
+        self.hold(room);
+        self.rooms[room.0 as usize].watchers += 1;
+    }
+
+    /// A session watches it no more.
+    pub(super) fn unwatch(&mut self, room: RoomId) {
+        self.release(room);
+        self.rooms[room.0 as usize].watchers -= 1;
+    }
+
     /// Changes a room's list.
     pub(super) fn change<T>(&mut self, room: RoomId, change: impl FnOnce(&mut Roster) -> T) -> T {
         let roster = &mut self.rooms[room.0 as usize].roster;
@@ -122,43 +140,48 @@ impl Rooms {
         let changed = change(roster);
         if !was_dirty && roster.is_dirty() {
             self.dirty.push(room);
+            self.newly_dirty.push(room);
         }
         changed
     }
 
-    /// When the first of the changed rooms may be published.
-    pub(super) fn flush_due(&self, now: Instant, tick: std::time::Duration) -> Option<Instant> {
-        let dirty = self.dirty.iter().map(|room| &self.rooms[room.0 as usize]);
-        dirty.map(|room| room.last_flush.map_or(now, |last| now.max(last + tick))).min()
+    /// When the first of the rooms may be published that have changed since the last call.
+    pub(super) fn newly_due(&mut self, now: Instant, tick: Duration) -> Option<Instant> {
+        let Self { rooms, newly_dirty, .. } = self;
+        newly_dirty.drain(..).map(|room| rooms[room.0 as usize].due(now, tick)).min()
     }
 
-    /// Publishes the changed rooms whose time has come.
+    /// Publishes the changed rooms whose time has come. Returns when the next one is due.
     pub(super) fn publish(
         &mut self,
         now: Instant,
-        tick: std::time::Duration,
-    ) -> Vec<Vec<PublishedDelta>> {
-        let mut published = Vec::new();
-        let Self { rooms, dirty, .. } = self;
+        tick: Duration,
+        effects: &mut Vec<Effect>,
+    ) -> Option<Instant> {
+        let Self { rooms, dirty, newly_dirty, .. } = self;
+        newly_dirty.clear();
         // The order must not tell which rooms were made first, perhaps by somebody invisible.
         dirty.sort_unstable_by_key(|room| rooms[room.0 as usize].roster.view());
+        let mut next = None;
         dirty.retain(|room| {
             let room = &mut rooms[room.0 as usize];
-            let due = room.last_flush.is_none_or(|last| last + tick <= now);
-            if due {
-                room.last_flush = Some(now);
-                published.push(room.roster.publish());
+            let due = room.due(now, tick);
+            if due > now {
+                next = next.into_iter().chain([due]).min();
+                return true;
             }
-            !due
+            room.cadence.published(room.roster.unpublished(), tick, now);
+            effects.push(Effect::Publish(room.roster.publish()));
+            false
         });
-        published
+        next
     }
 
     fn insert(&mut self, name: RoomName, room: RoomId, view: ViewId) {
         let roster = Roster::new(view, self.epoch, LOG_BYTES);
         self.by_name.insert(name.clone(), room);
         self.by_view.insert(view, room);
-        let made = Room { name, roster, users: 0, last_flush: None };
+        let made = Room { name, roster, users: 0, watchers: 0, cadence: Cadence::default() };
         match self.rooms.get_mut(room.0 as usize) {
             Some(place) => *place = made,
             None => self.rooms.push(made),
@@ -190,6 +213,12 @@ impl Rooms {
     }
 }
 
+impl Room {
+    fn due(&self, now: Instant, tick: Duration) -> Instant {
+        self.cadence.due(self.watchers, tick, now)
+    }
+}
+
 impl Registry {
     pub(super) fn watch_room(&mut self, id: SessionId, name: &RoomName) -> Answer {
         let found = self.rooms.find(name);
@@ -202,7 +231,7 @@ impl Registry {
             return failed(ErrorCode::Limit, text);
         }
         let Some(room) = self.rooms.find_or_make(name) else { return no_more_rooms() };
-        self.rooms.hold(room);
+        self.rooms.watch(room);
         self.sessions.get_mut(&id).expect("indexed above").rest_mut().views.push(room);
         Answer::Watching(self.rooms.roster(room).view())
     }
@@ -223,7 +252,7 @@ impl Registry {
         let closes = session.views().contains(&room);
         if closes {
             session.rest_mut().views.retain(|watched| *watched != room);
-            self.rooms.release(room);
+            self.rooms.unwatch(room);
         }
         closes
     }

@@ -33,9 +33,9 @@ impl Registry {
     /// Publishes every list whose time has come, then serves the wishes that waited for that.
     pub(super) fn flush(&mut self, now: Instant, effects: &mut Vec<Effect>) {
         let tick = self.tick.at(now);
-        effects.extend(self.rooms.publish(now, tick).into_iter().map(Effect::Publish));
+        let rooms_due = self.rooms.publish(now, tick, effects);
         let lists_due = self.flush_lists(now, effects);
-        self.flush_at = self.rooms.flush_due(now, tick).into_iter().chain(lists_due).min();
+        self.flush_at = rooms_due.into_iter().chain(lists_due).min();
         for (connection, view, wish) in std::mem::take(&mut self.wishes) {
             self.fetch(connection, view, wish, effects);
         }
@@ -57,7 +57,7 @@ impl Registry {
     }
 
     pub(super) fn flush_when_rooms_are_due(&mut self, now: Instant) {
-        if let Some(due) = self.rooms.flush_due(now, self.tick.at(now)) {
+        if let Some(due) = self.rooms.newly_due(now, self.tick.at(now)) {
             self.flush_by(due);
         }
     }
