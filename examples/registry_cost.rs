@@ -184,8 +184,10 @@ fn pages(desk: &mut Desk, users: usize) -> f64 {
 }
 
 fn sign_in(plan: Plan, n: usize, observe: bool) -> Command {
-    const COMMON: [&str; 8] =
-        ["laptop-1", "desktop1", "phone-01", "tablet-1", "kitchen1", "office-1", "car-no-1", "browser1"];
+    const COMMON: [&str; 8] = [
+        "laptop-1", "desktop1", "phone-01", "tablet-1", "kitchen1", "office-1", "car-no-1",
+        "browser1",
+    ];
     let label = match plan.own_labels {
         true => format!("dev{n:05}"),
         false => COMMON[n % 8].to_owned(),

@@ -11,6 +11,9 @@ const DELIVERY: Duration = Duration::from_micros(6);
 /// Telling changes one by one may take one part in this of the time.
 const SHARE: u32 = 2;
 
+/// Fewer changes in a tick than this are no crowd: waiting for one another would save little.
+const CROWD: u64 = 4;
+
 /// What was published of a list lately.
 #[derive(Debug, Default)]
 pub(super) struct Cadence {
@@ -27,8 +30,9 @@ impl Cadence {
     pub(super) fn due(&self, watchers: usize, tick: Duration, now: Instant) -> Instant {
         let Some(last) = self.last else { return now };
         let writing = DELIVERY * u32::try_from(watchers).unwrap_or(u32::MAX);
-        let changes = u32::try_from(self.changes_lately(tick, now)).unwrap_or(u32::MAX);
-        let busy = writing.saturating_mul(changes) >= tick / SHARE;
+        let changes = self.changes_lately(tick, now);
+        let one_by_one = writing.saturating_mul(u32::try_from(changes).unwrap_or(u32::MAX));
+        let busy = changes >= CROWD && one_by_one >= tick / SHARE;
         // A list that nobody watches need not be published for anybody.
         let apart = if busy || watchers == 0 { tick } else { tick.min(writing * SHARE) };
         now.max(last + apart)

@@ -38,7 +38,8 @@ impl Registry {
         effects: &mut Vec<Effect>,
     ) {
         let Some(of) = self.sessions.get(&session) else { return };
-        let (name, label) = (of.name.clone(), of.label());
+        let name = of.name.clone();
+        let label = if self.rules.journal { of.label() } else { DeviceLabel::default() };
         let transition = Transition {
             at_ms: now.unix_ms,
             kind,

@@ -11,6 +11,7 @@ use super::few::Few;
 use super::notes::Why;
 use super::recent::Recent;
 use super::rooms::{LOBBY, RoomId};
+use super::sessions::Session;
 use super::table::Keyed;
 use super::{Delivery, Effect, Registry};
 use crate::clock::Moment;
@@ -130,7 +131,8 @@ impl Registry {
         now: Moment,
         effects: &mut Vec<Effect>,
     ) {
-        let Some(user) = self.users.get(name) else { return };
+        let Some(at) = self.users.place(name) else { return };
+        let user = self.users.at(at).expect("found one line above");
         let (votes, before) = (self.votes(user), user.seen);
         let after = Seen::next(before, merge(&votes), now.unix_ms);
         let shown = after.map(|seen| self.portrait(user, &votes, seen));
@@ -138,8 +140,8 @@ impl Registry {
         let hides = after.is_none() && !votes.is_empty();
         let why = if hides { Why::wished(now) } else { why };
         let rooms = self.rooms_of(&votes, after.is_some());
-        let changed = self.place(name, shown.as_ref(), &rooms, why.cause, now);
-        self.users.get_mut(name).expect("found above").seen = after;
+        let changed = self.place(at, name, shown.as_ref(), &rooms, why.cause, now);
+        self.users.at_mut(at).seen = after;
         if changed {
             self.tell(name, before, after, why, now, effects);
         }
@@ -160,7 +162,7 @@ impl Registry {
             return Vec::new();
         }
         let sessions = votes.iter().map(|vote| &self.sessions[&vote.session]);
-        let mut rooms: Vec<_> = sessions.flat_map(|session| session.rooms()).copied().collect();
+        let mut rooms: Vec<_> = sessions.flat_map(Session::rooms).copied().collect();
         rooms.push(LOBBY);
         rooms.sort_unstable();
         rooms.dedup();
@@ -170,14 +172,14 @@ impl Registry {
     /// Makes the rosters of rooms say what others see. Returns whether that is something else than before.
     fn place(
         &mut self,
+        at: u32,
         name: &DisplayName,
         shown: Option<&Shown>,
         rooms: &[RoomId],
         cause: CloseReason,
         now: Moment,
     ) -> bool {
-        let user = self.users.get_mut(name).expect("the caller found it");
-        let before = std::mem::take(&mut user.places);
+        let before = std::mem::take(&mut self.users.at_mut(at).places);
         let (mut places, mut changed) = (Vec::with_capacity(rooms.len()), false);
         for &(room, id) in before.iter() {
             // Everyone who is seen is in the lobby, so what changes for others changes there.
@@ -199,7 +201,7 @@ impl Registry {
             }
         }
         let places = places.into_iter().collect();
-        self.users.get_mut(name).expect("the caller found it").places = places;
+        self.users.at_mut(at).places = places;
         self.flush_when_rooms_are_due(now.instant);
         changed
     }

@@ -38,7 +38,7 @@ impl Recent {
 
     /// Every one.
     pub(super) fn iter(&self) -> impl Iterator<Item = Transition> {
-        self.0.iter().map(|past| past.transition())
+        self.0.iter().map(Past::transition)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Every session, by its number, its token and its connection.
 
-use std::hash::{BuildHasher, RandomState};
+use std::hash::RandomState;
 use std::ops::Index;
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use super::few::Few;
 use super::lists::List;
 use super::notes::Why;
 use super::rooms::RoomId;
-use super::table::{Keyed, Places, Table};
+use super::table::{Key, Keyed, Places, Table};
 use crate::config::Liveness;
 use crate::journal::Fingerprint;
 use crate::merge::Vote;
@@ -208,8 +208,8 @@ impl Sessions {
         let place = self.sessions.insert(session);
         if let Some(token) = token {
             let sessions = &self.sessions;
-            let hash = |place, hasher: &RandomState| {
-                hasher.hash_one(token_at(sessions, place).expect("it is known by its token"))
+            let hash = |place, secret: &RandomState| {
+                token_at(sessions, place).expect("it is known by its token").hash(secret)
             };
             self.by_token.insert(&token, place, hash);
         }
@@ -236,8 +236,8 @@ impl Sessions {
         let place = self.sessions.place(&id).expect("the caller has it");
         self.sessions.get_mut(&id).expect("the caller has it").connection = connection;
         let sessions = &self.sessions;
-        let hash = |place, hasher: &RandomState| {
-            hasher.hash_one(connection_at(sessions, place).expect("it is known by it"))
+        let hash = |place, secret: &RandomState| {
+            connection_at(sessions, place).expect("it is known by it").hash(secret)
         };
         self.by_connection.insert(&connection, place, hash);
         old

@@ -3,16 +3,61 @@
 //! A hash map keeps up to half of its space free, and of fat values that is much. Here the values lie side by side, and
 //! what is hashed are their places, of four bytes each.
 
-use std::hash::{BuildHasher, Hash, RandomState};
+use std::hash::{BuildHasher, RandomState};
 use std::ops::Index;
 
 use hashbrown::HashTable;
+use herenow_protocol::{DisplayName, SessionId};
+
+use super::ConnectionId;
+use crate::journal::Fingerprint;
 
 /// A value that holds the key by which it is found.
 pub(super) trait Keyed {
-    type Key: Hash + Eq;
+    type Key: Key;
 
     fn key(&self) -> &Self::Key;
+}
+
+/// What values are found by.
+pub(super) trait Key: Eq {
+    /// Spreads the keys. What clients may choose is spread by a secret, so that nobody can make many fall together.
+    fn hash(&self, secret: &RandomState) -> u64;
+}
+
+/// Names are chosen by clients.
+impl Key for DisplayName {
+    fn hash(&self, secret: &RandomState) -> u64 {
+        secret.hash_one(self.as_str())
+    }
+}
+
+/// Numbers of sessions are random, the server's own.
+impl Key for SessionId {
+    fn hash(&self, _: &RandomState) -> u64 {
+        spread(self.0)
+    }
+}
+
+/// Numbers of connections are the server's own.
+impl Key for ConnectionId {
+    fn hash(&self, _: &RandomState) -> u64 {
+        spread(self.0)
+    }
+}
+
+/// Tokens are random, the server's own, and so are their fingerprints.
+impl Key for Fingerprint {
+    fn hash(&self, _: &RandomState) -> u64 {
+        let [a, b, c, d, e, f, g, h, ..] = self.0;
+        u64::from_le_bytes([a, b, c, d, e, f, g, h])
+    }
+}
+
+/// Fibonacci hashing (Knuth, The Art of Computer Programming, volume 3, section 6.4), with both halves of the product.
+fn spread(number: u64) -> u64 {
+    let product = u128::from(number) * 0x9e37_79b9_7f4a_7c15;
+    (product ^ (product >> 64)) as u64
 }
 
 /// Values by their keys.
@@ -27,35 +72,29 @@ pub(super) struct Table<T> {
 #[derive(Debug, Default)]
 pub(super) struct Places {
     table: HashTable<u32>,
-    /// With keys of its own, since what is hashed may come from clients.
-    hasher: RandomState,
+    secret: RandomState,
 }
 
 impl Places {
     /// The place of what has this key.
-    pub(super) fn find<K: Hash + Eq + ?Sized>(
-        &self,
-        key: &K,
-        has: impl Fn(u32) -> bool,
-    ) -> Option<u32> {
-        self.table.find(self.hasher.hash_one(key), |place| has(*place)).copied()
+    pub(super) fn find(&self, key: &impl Key, has: impl Fn(u32) -> bool) -> Option<u32> {
+        self.table.find(key.hash(&self.secret), |place| has(*place)).copied()
     }
 
     /// What is at this place has this key from now on; no other has it. `hash` hashes the key of another place.
-    pub(super) fn insert<K: Hash + ?Sized>(
+    pub(super) fn insert(
         &mut self,
-        key: &K,
+        key: &impl Key,
         place: u32,
         hash: impl Fn(u32, &RandomState) -> u64,
     ) {
-        let hasher = &self.hasher;
-        self.table.insert_unique(hasher.hash_one(key), place, |other| hash(*other, hasher));
+        let secret = &self.secret;
+        self.table.insert_unique(key.hash(secret), place, |other| hash(*other, secret));
     }
 
     /// What is at this place has this key no more.
-    pub(super) fn remove<K: Hash + ?Sized>(&mut self, key: &K, place: u32) {
-        let hash = self.hasher.hash_one(key);
-        if let Ok(entry) = self.table.find_entry(hash, |other| *other == place) {
+    pub(super) fn remove(&mut self, key: &impl Key, place: u32) {
+        if let Ok(entry) = self.table.find_entry(key.hash(&self.secret), |other| *other == place) {
             entry.remove();
         }
     }
@@ -83,19 +122,24 @@ impl<T: Keyed> Table<T> {
         self.values.get(place as usize)?.as_ref()
     }
 
+    /// The value at a place that is taken, to be changed.
+    pub(super) fn at_mut(&mut self, place: u32) -> &mut T {
+        self.values[place as usize].as_mut().expect("the caller found it there")
+    }
+
     pub(super) fn get(&self, key: &T::Key) -> Option<&T> {
         self.at(self.place(key)?)
     }
 
     pub(super) fn get_mut(&mut self, key: &T::Key) -> Option<&mut T> {
         let place = self.place(key)?;
-        self.values[place as usize].as_mut()
+        Some(self.at_mut(place))
     }
 
     /// The value with this key, made if there is none.
     pub(super) fn get_or_insert(&mut self, key: &T::Key, make: impl FnOnce() -> T) -> &mut T {
         let place = self.place(key).unwrap_or_else(|| self.insert(make()));
-        self.values[place as usize].as_mut().expect("found or made above")
+        self.at_mut(place)
     }
 
     /// Adds a value, in place of one with the same key. Returns where it is.
@@ -106,9 +150,9 @@ impl<T: Keyed> Table<T> {
             u32::try_from(self.values.len() - 1).expect("memory holds fewer")
         });
         let values = &self.values;
-        let hash = |other: u32, hasher: &RandomState| {
+        let hash = |other: u32, secret: &RandomState| {
             let other = values[other as usize].as_ref().expect("a place that is known is taken");
-            hasher.hash_one(other.key())
+            other.key().hash(secret)
         };
         self.places.insert(value.key(), place, hash);
         self.values[place as usize] = Some(value);
@@ -140,13 +184,25 @@ mod tests {
     use super::*;
 
     #[derive(Debug, PartialEq)]
-    struct Word(String, u32);
+    struct Word(DisplayName, u32);
 
     impl Keyed for Word {
-        type Key = String;
+        type Key = DisplayName;
 
-        fn key(&self) -> &String {
+        fn key(&self) -> &DisplayName {
             &self.0
+        }
+    }
+
+    #[test]
+    fn numbers_in_a_row_are_spread() {
+        for shift in [0, 24, 32, 45] {
+            let hashes: Vec<_> = (1..=4_096_u64).map(|n| spread(n << shift)).collect();
+            for bits in [0, 20, 57] {
+                let buckets: std::collections::HashSet<_> =
+                    hashes.iter().map(|hash| (hash >> bits) & 127).collect();
+                assert_eq!(buckets.len(), 128, "bits {bits} of numbers shifted by {shift}");
+            }
         }
     }
 
@@ -157,7 +213,7 @@ mod tests {
         ) {
             let (mut table, mut map) = (Table::<Word>::default(), HashMap::new());
             for (key, goes, value) in steps {
-                let key = format!("word {key}");
+                let key = DisplayName::new(&format!("word {key}")).expect("valid");
                 if goes {
                     let gone = table.remove(&key).map(|word| word.1);
                     prop_assert_eq!(gone, map.remove(&key));
