@@ -2,6 +2,10 @@
 //!
 //! A change is told at once, as long as telling every change at once takes little of the time. When it would take much,
 //! a tick passes between two publications, and what changes meanwhile is told together.
+//!
+//! How much it takes is guessed from how many are in the list, not from how many watch it: who is invisible is not in it
+//! and must move nothing. Where many more watch than are in it, the tick that stretches by what was measured has the
+//! last word.
 
 use std::time::{Duration, Instant};
 
@@ -13,6 +17,14 @@ const SHARE: u32 = 2;
 
 /// Fewer changes in a tick than this are no crowd: waiting for one another would save little.
 const CROWD: u64 = 4;
+
+/// How fast the server tells changes now.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pace {
+    pub(super) tick: Duration,
+    /// The tick is longer than usual, since telling takes long.
+    pub(super) stretched: bool,
+}
 
 /// What was published of a list lately.
 #[derive(Debug, Default)]
@@ -27,14 +39,14 @@ pub(super) struct Cadence {
 
 impl Cadence {
     /// When the list may be published again, not before `now`.
-    pub(super) fn due(&self, watchers: usize, tick: Duration, now: Instant) -> Instant {
+    pub(super) fn due(&self, listed: u32, pace: Pace, now: Instant) -> Instant {
         let Some(last) = self.last else { return now };
-        let writing = DELIVERY * u32::try_from(watchers).unwrap_or(u32::MAX);
+        let (tick, writing) = (pace.tick, DELIVERY.saturating_mul(listed));
         let changes = self.changes_lately(tick, now);
         let one_by_one = writing.saturating_mul(u32::try_from(changes).unwrap_or(u32::MAX));
         let busy = changes >= CROWD && one_by_one >= tick / SHARE;
-        // A list that nobody watches need not be published for anybody.
-        let apart = if busy || watchers == 0 { tick } else { tick.min(writing * SHARE) };
+        let apart =
+            if busy || pace.stretched { tick } else { tick.min(writing.saturating_mul(SHARE)) };
         now.max(last + apart)
     }
 
@@ -63,6 +75,7 @@ mod tests {
     use super::*;
 
     const TICK: Duration = Duration::from_millis(20);
+    const PACE: Pace = Pace { tick: TICK, stretched: false };
 
     const fn us(n: u64) -> Duration {
         Duration::from_micros(n)
@@ -70,7 +83,7 @@ mod tests {
 
     /// Publishes changes that come one by one, each `apart` from the one before. Returns how many publications it took
     /// and how long the longest had to wait.
-    fn publish(watchers: usize, apart: Duration, changes: u64) -> (u64, Duration) {
+    fn publish(listed: u32, apart: Duration, changes: u64) -> (u64, Duration) {
         #[expect(clippy::disallowed_methods, reason = "any instant will do as the start")]
         let start = Instant::now();
         let (mut cadence, mut publications, mut longest) = (Cadence::default(), 0, Duration::ZERO);
@@ -79,14 +92,14 @@ mod tests {
             let now = start + apart * u32::try_from(n).expect("few");
             oldest = if waiting == 0 { now } else { oldest };
             // What had become due before this change was published then.
-            let due = cadence.due(watchers, TICK, oldest);
+            let due = cadence.due(listed, PACE, oldest);
             if waiting > 0 && due < now {
                 cadence.published(waiting, TICK, due);
                 longest = longest.max(due - oldest);
                 (publications, waiting, oldest) = (publications + 1, 0, now);
             }
             waiting += 1;
-            if cadence.due(watchers, TICK, now) <= now {
+            if cadence.due(listed, PACE, now) <= now {
                 cadence.published(waiting, TICK, now);
                 longest = longest.max(now - oldest);
                 (publications, waiting) = (publications + 1, 0);
@@ -97,16 +110,16 @@ mod tests {
 
     #[test]
     fn few_changes_are_told_at_once() {
-        for (watchers, apart) in [(100, us(10_000)), (1_000, us(100_000)), (5_000, us(500_000))] {
-            assert_eq!(publish(watchers, apart, 100), (100, Duration::ZERO), "{watchers}");
+        for (listed, apart) in [(100, us(10_000)), (1_000, us(100_000)), (5_000, us(500_000))] {
+            assert_eq!(publish(listed, apart, 100), (100, Duration::ZERO), "{listed}");
         }
     }
 
     #[test]
     fn many_changes_are_told_together_once_a_tick() {
-        for watchers in [100, 1_000, 5_000] {
-            let (publications, longest) = publish(watchers, us(200), 5_000);
-            assert!((50..80).contains(&publications), "{publications} of {watchers} in a second");
+        for listed in [100, 1_000, 5_000] {
+            let (publications, longest) = publish(listed, us(200), 5_000);
+            assert!((50..80).contains(&publications), "{publications} to {listed} in a second");
             assert!(longest <= TICK);
         }
     }
@@ -117,13 +130,18 @@ mod tests {
         let start = Instant::now();
         let mut cadence = Cadence::default();
         cadence.published(1, TICK, start);
-        assert_eq!(cadence.due(1_000, TICK, start + us(500)), start + us(12_000));
-        assert_eq!(cadence.due(1_000, TICK, start + us(13_000)), start + us(13_000));
+        assert_eq!(cadence.due(1_000, PACE, start + us(500)), start + us(12_000));
+        assert_eq!(cadence.due(1_000, PACE, start + us(13_000)), start + us(13_000));
     }
 
     #[test]
-    fn a_list_that_nobody_watches_keeps_to_the_tick() {
-        assert_eq!(publish(0, us(1_000), 41).0, 3);
+    fn a_stretched_tick_counts_for_short_lists_too() {
+        #[expect(clippy::disallowed_methods, reason = "any instant will do as the start")]
+        let start = Instant::now();
+        let mut cadence = Cadence::default();
+        cadence.published(1, TICK * 3, start);
+        let pace = Pace { tick: TICK * 3, stretched: true };
+        assert_eq!(cadence.due(2, pace, start), start + TICK * 3);
     }
 
     #[test]
@@ -132,10 +150,10 @@ mod tests {
         let start = Instant::now();
         let mut cadence = Cadence::default();
         cadence.published(10_000, TICK, start);
-        assert_eq!(cadence.due(100, TICK, start), start + TICK);
+        assert_eq!(cadence.due(100, PACE, start), start + TICK);
         let later = start + TICK * 2;
-        assert_eq!(cadence.due(100, TICK, later), later);
+        assert_eq!(cadence.due(100, PACE, later), later);
         cadence.published(1, TICK, later);
-        assert_eq!(cadence.due(100, TICK, later), later + us(1_200));
+        assert_eq!(cadence.due(100, PACE, later), later + us(1_200));
     }
 }

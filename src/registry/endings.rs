@@ -172,7 +172,7 @@ impl Registry {
     /// A session is gone; what it watched and where it was is free.
     fn forget_session(&mut self, id: SessionId) {
         let Some(session) = self.sessions.remove(&id) else { return };
-        session.views().iter().for_each(|room| self.rooms.unwatch(*room));
+        session.views().iter().for_each(|room| self.rooms.release(*room));
         session.lists().iter().for_each(|list| self.forget_list(id, list));
         session.rooms().iter().for_each(|room| self.rooms.release(*room));
     }

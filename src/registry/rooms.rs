@@ -4,13 +4,13 @@
 //! would tell whether somebody invisible had kept it.
 
 use std::collections::HashMap;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use herenow_protocol::digest::fingerprint;
 use herenow_protocol::limits::{ROOM_VIEWS_MAX, ROOMS_MAX};
 use herenow_protocol::{Epoch, ErrorCode, RoomName, SessionId, ViewId};
 
-use super::cadence::Cadence;
+use super::cadence::{Cadence, Pace};
 use super::few::Few;
 use super::notes::Why;
 use super::{Answer, Effect, Registry, failed};
@@ -53,8 +53,6 @@ struct Room {
     roster: Roster,
     /// Sessions that are in it or watch it.
     users: usize,
-    /// Sessions that watch it.
-    watchers: usize,
     cadence: Cadence,
 }
 
@@ -121,18 +119,6 @@ impl Rooms {
         self.rooms[room.0 as usize].users -= 1;
     }
 
-    /// A session watches the room from now on.
-    pub(super) fn watch(&mut self, room: RoomId) {
-        self.hold(room);
-        self.rooms[room.0 as usize].watchers += 1;
-    }
-
-    /// A session watches it no more.
-    pub(super) fn unwatch(&mut self, room: RoomId) {
-        self.release(room);
-        self.rooms[room.0 as usize].watchers -= 1;
-    }
-
     /// Changes a room's list.
     pub(super) fn change<T>(&mut self, room: RoomId, change: impl FnOnce(&mut Roster) -> T) -> T {
         let roster = &mut self.rooms[room.0 as usize].roster;
@@ -146,16 +132,16 @@ impl Rooms {
     }
 
     /// When the first of the rooms may be published that have changed since the last call.
-    pub(super) fn newly_due(&mut self, now: Instant, tick: Duration) -> Option<Instant> {
+    pub(super) fn newly_due(&mut self, now: Instant, pace: Pace) -> Option<Instant> {
         let Self { rooms, newly_dirty, .. } = self;
-        newly_dirty.drain(..).map(|room| rooms[room.0 as usize].due(now, tick)).min()
+        newly_dirty.drain(..).map(|room| rooms[room.0 as usize].due(now, pace)).min()
     }
 
     /// Publishes the changed rooms whose time has come. Returns when the next one is due.
     pub(super) fn publish(
         &mut self,
         now: Instant,
-        tick: Duration,
+        pace: Pace,
         effects: &mut Vec<Effect>,
     ) -> Option<Instant> {
         let Self { rooms, dirty, newly_dirty, .. } = self;
@@ -165,12 +151,12 @@ impl Rooms {
         let mut next = None;
         dirty.retain(|room| {
             let room = &mut rooms[room.0 as usize];
-            let due = room.due(now, tick);
+            let due = room.due(now, pace);
             if due > now {
                 next = next.into_iter().chain([due]).min();
                 return true;
             }
-            room.cadence.published(room.roster.unpublished(), tick, now);
+            room.cadence.published(room.roster.unpublished(), pace.tick, now);
             effects.push(Effect::Publish(room.roster.publish()));
             false
         });
@@ -181,7 +167,7 @@ impl Rooms {
         let roster = Roster::new(view, self.epoch, LOG_BYTES);
         self.by_name.insert(name.clone(), room);
         self.by_view.insert(view, room);
-        let made = Room { name, roster, users: 0, watchers: 0, cadence: Cadence::default() };
+        let made = Room { name, roster, users: 0, cadence: Cadence::default() };
         match self.rooms.get_mut(room.0 as usize) {
             Some(place) => *place = made,
             None => self.rooms.push(made),
@@ -214,8 +200,8 @@ impl Rooms {
 }
 
 impl Room {
-    fn due(&self, now: Instant, tick: Duration) -> Instant {
-        self.cadence.due(self.watchers, tick, now)
+    fn due(&self, now: Instant, pace: Pace) -> Instant {
+        self.cadence.due(self.roster.proof().count, pace, now)
     }
 }
 
@@ -231,7 +217,7 @@ impl Registry {
             return failed(ErrorCode::Limit, text);
         }
         let Some(room) = self.rooms.find_or_make(name) else { return no_more_rooms() };
-        self.rooms.watch(room);
+        self.rooms.hold(room);
         self.sessions.get_mut(&id).expect("indexed above").rest_mut().views.push(room);
         Answer::Watching(self.rooms.roster(room).view())
     }
@@ -252,7 +238,7 @@ impl Registry {
         let closes = session.views().contains(&room);
         if closes {
             session.rest_mut().views.retain(|watched| *watched != room);
-            self.rooms.unwatch(room);
+            self.rooms.release(room);
         }
         closes
     }

@@ -5,6 +5,7 @@ use std::time::Instant;
 use herenow_protocol::limits::SERVER_FRAME_BYTES_MAX;
 use herenow_protocol::{DisplayName, Entry, RoomName, SessionId, UserId, ViewId};
 
+use super::cadence::Pace;
 use super::{Answer, ConnectionId, Delivery, Effect, Registry, Wish};
 use crate::roster::{Roster, weight};
 use crate::tick::Tick;
@@ -32,8 +33,7 @@ impl Registry {
 
     /// Publishes every list whose time has come, then serves the wishes that waited for that.
     pub(super) fn flush(&mut self, now: Instant, effects: &mut Vec<Effect>) {
-        let tick = self.tick.at(now);
-        let rooms_due = self.rooms.publish(now, tick, effects);
+        let rooms_due = self.rooms.publish(now, self.pace(now), effects);
         let lists_due = self.flush_lists(now, effects);
         self.flush_at = rooms_due.into_iter().chain(lists_due).min();
         for (connection, view, wish) in std::mem::take(&mut self.wishes) {
@@ -56,8 +56,14 @@ impl Registry {
         self.flush_at = Some(self.flush_at.map_or(due, |at| at.min(due)));
     }
 
+    fn pace(&self, now: Instant) -> Pace {
+        let tick = self.tick.at(now);
+        Pace { tick, stretched: tick > self.rules.tick }
+    }
+
     pub(super) fn flush_when_rooms_are_due(&mut self, now: Instant) {
-        if let Some(due) = self.rooms.newly_due(now, self.tick.at(now)) {
+        let pace = self.pace(now);
+        if let Some(due) = self.rooms.newly_due(now, pace) {
             self.flush_by(due);
         }
     }
