@@ -425,7 +425,8 @@ fn a_change_is_told_at_once_and_in_a_crowd_after_a_tick() {
     crowd_the_lobby(&mut desk);
     let crowded = desk.now.instant;
     desk.choose(ada, chosen(Status::Busy));
-    assert_eq!(desk.registry.next_due(), Some(crowded + TICK));
+    let due = desk.registry.next_due().expect("there is something to tell");
+    assert!(crowded < due && due <= crowded + TICK, "{:?} later", due - crowded);
     desk.advance(TICK * 5);
     desk.choose(ada, chosen(Status::Away));
     assert_eq!(desk.registry.next_due(), Some(desk.now.instant));
@@ -436,7 +437,7 @@ fn crowd_the_lobby(desk: &mut Desk) {
     for n in 0..60 {
         desk.sign_in(hello(&format!("many{n}"), "desk"));
     }
-    desk.advance(TICK);
+    desk.advance(TICK / 2);
 }
 
 #[test]
