@@ -42,7 +42,7 @@ pub(crate) struct SignedIn {
     pub(crate) welcome_bytes: usize,
 }
 
-/// The sign-in of one of the crowd: name, device, label, status and text, all as long for everyone.
+/// The sign-in of one of the crowd: name, device, label and status, all as long for everyone.
 pub(crate) fn hello(who: usize, heartbeat: Duration) -> Bytes {
     let valid = "letters and digits are valid";
     let hello = Hello {
@@ -51,7 +51,7 @@ pub(crate) fn hello(who: usize, heartbeat: Duration) -> Bytes {
         label: DeviceLabel::new("laptop").expect(valid),
         heartbeat: Some(heartbeat),
         observe: false,
-        choice: Choice::chosen(Status::Available, StatusText::new("at my desk").expect(valid)),
+        choice: Choice::chosen(Status::Available, StatusText::default()),
         key: None,
         resume: None,
     };

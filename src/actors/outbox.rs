@@ -21,11 +21,16 @@ use std::time::{Duration, Instant};
 
 use bytes::{Buf, Bytes};
 use herenow_protocol::limits::INTEGER_MAX;
-use herenow_protocol::{CloseReason, Presence, ServerMessage, UserId, ViewId, ViewProof};
+use herenow_protocol::{CloseReason, Presence, ServerMessage, UserId, ViewId};
 
 use crate::registry::Wish;
 use crate::roster::{BucketBatch, Missed, PageBatch, PublishedDelta, RangeBatch};
 use crate::session::Outflow;
+use me::Me;
+use view::{OpenView, Repair, ViewState};
+
+mod me;
+mod view;
 
 #[cfg(test)]
 mod tests;
@@ -54,41 +59,12 @@ pub struct Outbox {
     bytes_max: u32,
     blocked_since: Option<Instant>,
     /// How others see this session's user.
-    me: Option<Presence>,
+    me: Me,
     /// That was told since the sign-in was answered.
     mirrored: bool,
-    views: Vec<OpenView>,
+    #[expect(clippy::box_collection, reason = "most outboxes have none, and there are many")]
+    views: Option<Box<Vec<OpenView>>>,
     ending: Option<CloseReason>,
-}
-
-#[derive(Debug)]
-struct OpenView {
-    id: ViewId,
-    state: ViewState,
-    /// What the client asked for to repair its copy.
-    repair: Option<Repair>,
-    /// What was asked for and is not here yet.
-    asked: Option<Wish>,
-}
-
-/// What is still to be sent for a repair.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Repair {
-    /// The digests from this bucket on.
-    Buckets(u32),
-    /// These ranges, then the end of the snapshot.
-    Ranges(Vec<(UserId, UserId)>),
-}
-
-/// Where a view stands at the end of the outbox.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum ViewState {
-    /// It needs what came after this version, or a snapshot from the first page on; deltas are dropped.
-    Behind { version: Option<u64> },
-    /// Pages before `next` are on their way; deltas follow them.
-    Paging { next: u32, proof: ViewProof },
-    /// It has every delta up to here.
-    Live { proof: ViewProof },
 }
 
 impl Outbox {
@@ -101,22 +77,22 @@ impl Outbox {
             front_begun: false,
             bytes_max: size(bytes_max),
             blocked_since: None,
-            me: None,
+            me: Me::Unseen,
             mirrored: false,
-            views: Vec::new(),
+            views: None,
             ending: None,
         }
     }
 
     /// Others see this session's user like this from now on.
     pub fn set_me(&mut self, me: Option<Presence>) {
-        (self.me, self.mirrored) = (me, true);
+        (self.me, self.mirrored) = (me.into(), true);
     }
 
     /// Others saw the user like this at the sign-in. What was told since is newer.
     pub fn set_first_me(&mut self, me: Option<Presence>) {
         if !self.mirrored {
-            self.me = me;
+            self.me = me.into();
         }
     }
 
@@ -134,9 +110,9 @@ impl Outbox {
             ViewState::Live { proof } => Some((view.id, proof)),
             ViewState::Behind { .. } | ViewState::Paging { .. } => None,
         };
-        let views = self.views.iter().filter_map(proof).collect();
+        let views = self.open_views().iter().filter_map(proof).collect();
         let delay_ms = u64::try_from(delay.as_millis()).unwrap_or(INTEGER_MAX).min(INTEGER_MAX);
-        let me = self.me.clone();
+        let me = self.me.presence();
         self.push(ServerMessage::HeartbeatAck { n, me, views, delay_ms }.encode());
     }
 
@@ -154,7 +130,10 @@ impl Outbox {
         let state = ViewState::Behind { version };
         match self.view(id) {
             Some(view) => (view.state, view.repair) = (state, None),
-            None => self.views.push(OpenView { id, state, repair: None, asked: None }),
+            None => {
+                let view = OpenView { id, state, repair: None, asked: None };
+                self.views.get_or_insert_default().push(view);
+            }
         }
     }
 
@@ -173,15 +152,15 @@ impl Outbox {
 
     /// Closes a view. Returns whether it was open.
     pub fn shut(&mut self, id: ViewId) -> bool {
-        let before = self.views.len();
-        self.views.retain(|view| view.id != id);
-        self.views.len() < before
+        let before = self.open_views().len();
+        self.views.iter_mut().for_each(|views| views.retain(|view| view.id != id));
+        self.open_views().len() < before
     }
 
     /// Whether this session watches `id`.
     #[must_use]
     pub fn watches(&self, id: ViewId) -> bool {
-        self.views.iter().any(|view| view.id == id)
+        self.open_views().iter().any(|view| view.id == id)
     }
 
     /// Queues a step of a view, or marks the view behind.
@@ -264,14 +243,14 @@ impl Outbox {
 
     /// The views that are open.
     pub fn views(&self) -> impl Iterator<Item = ViewId> {
-        self.views.iter().map(|view| view.id)
+        self.open_views().iter().map(|view| view.id)
     }
 
     /// Whether [`Self::next_wish`] would find one.
     #[must_use]
     pub fn has_wish(&self) -> bool {
         let room = self.queued_bytes <= self.bytes_max / LOW_WATER_DIVISOR;
-        room && self.ending.is_none() && self.views.iter().any(OpenView::has_wish)
+        room && self.ending.is_none() && self.open_views().iter().any(OpenView::has_wish)
     }
 
     /// A view and what to ask the registry for, once per batch and only when there is room for it.
@@ -279,7 +258,7 @@ impl Outbox {
         if !self.has_wish() {
             return None;
         }
-        let view = self.views.iter_mut().find(|view| view.has_wish())?;
+        let view = self.views.as_mut()?.iter_mut().find(|view| view.has_wish())?;
         view.asked = view.wish();
         view.asked.clone().map(|wish| (view.id, wish))
     }
@@ -372,54 +351,15 @@ impl Outbox {
     }
 
     fn view(&mut self, id: ViewId) -> Option<&mut OpenView> {
-        self.views.iter_mut().find(|view| view.id == id)
+        self.views.as_mut()?.iter_mut().find(|view| view.id == id)
+    }
+
+    fn open_views(&self) -> &[OpenView] {
+        self.views.as_ref().map_or(&[], |views| views)
     }
 }
 
 /// Bytes as they are counted here: there are many outboxes, and none comes near the end of the range.
 fn size(bytes: usize) -> u32 {
     u32::try_from(bytes).unwrap_or(u32::MAX)
-}
-
-impl OpenView {
-    /// What it needs next.
-    fn wish(&self) -> Option<Wish> {
-        match (&self.state, &self.repair) {
-            (ViewState::Behind { version: Some(version) }, _) => Some(Wish::Since(*version)),
-            (ViewState::Behind { version: None }, _) => Some(Wish::Pages(0)),
-            (ViewState::Paging { next, .. }, _) => Some(Wish::Pages(*next)),
-            (ViewState::Live { .. }, Some(Repair::Buckets(from))) => Some(Wish::Buckets(*from)),
-            (ViewState::Live { .. }, Some(Repair::Ranges(ranges))) => {
-                Some(Wish::Ranges(ranges.clone()))
-            }
-            (ViewState::Live { .. }, None) => None,
-        }
-    }
-
-    fn has_wish(&self) -> bool {
-        self.asked.is_none()
-            && (self.repair.is_some() || !matches!(self.state, ViewState::Live { .. }))
-    }
-
-    /// Its deltas are dropped from here on. A copy that was whole up to here lacks only what comes.
-    fn fall_behind(&mut self) {
-        let version = match self.state {
-            ViewState::Live { proof } if self.repair.is_none() => Some(proof.version),
-            ViewState::Behind { version } => version,
-            ViewState::Live { .. } | ViewState::Paging { .. } => None,
-        };
-        (self.state, self.repair) = (ViewState::Behind { version }, None);
-    }
-
-    /// Takes an answer to what was asked for. Returns whether the view still needs that: it may have fallen behind, or
-    /// another repair may have been asked for. Answers to a view of this number that was closed are passed over.
-    fn takes(&mut self, answers: impl FnOnce(&Wish) -> bool) -> bool {
-        let asked = self.asked.take_if(|asked| answers(asked));
-        asked.is_some() && asked == self.wish()
-    }
-
-    /// Whether a part of a repair that was taken at this version is right beside the deltas before it.
-    fn is_live_at(&self, proof: ViewProof) -> bool {
-        self.state == ViewState::Live { proof }
-    }
 }
