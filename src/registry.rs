@@ -58,6 +58,36 @@ pub use rooms::LOBBY_VIEW;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ConnectionId(pub u64);
 
+impl ConnectionId {
+    /// Bits that say the place among the connections of an arbiter.
+    const PLACE_BITS: u32 = 24;
+
+    /// The bits above these say the arbiter; between them and the place is a count of connections, so that who gets the
+    /// place of another is not taken for that one.
+    const ARBITER_SHIFT: u32 = 58;
+
+    /// The connection at this place of this arbiter, the `count`-th there ever was, from 1 on. There are at most 64
+    /// arbiters, and fewer places than descriptors.
+    #[must_use]
+    pub fn new(arbiter: usize, count: u64, place: u32) -> Self {
+        let count = count % (1 << (Self::ARBITER_SHIFT - Self::PLACE_BITS));
+        let arbiter = (arbiter as u64) << Self::ARBITER_SHIFT;
+        Self(arbiter | (count << Self::PLACE_BITS) | u64::from(place))
+    }
+
+    /// The index of the arbiter that serves it.
+    #[must_use]
+    pub fn arbiter(self) -> usize {
+        usize::try_from(self.0 >> Self::ARBITER_SHIFT).expect("six bits fit")
+    }
+
+    /// Its place among those of its arbiter. No other has it at the same time.
+    #[must_use]
+    pub fn place(self) -> usize {
+        usize::try_from(self.0 & ((1 << Self::PLACE_BITS) - 1)).expect("24 bits fit")
+    }
+}
+
 /// A sign-in, with what it may need: a session number and a token that nobody could guess.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignIn {

@@ -40,7 +40,7 @@ const ENTRY_OVERHEAD: usize = 48;
 pub struct Roster {
     view: ViewId,
     hasher: EntryHasher,
-    slots: Vec<Option<Slot>>,
+    slots: Vec<Option<EncodedEntry>>,
     ids: Ids,
     current: ViewProof,
     published: ViewProof,
@@ -51,17 +51,13 @@ pub struct Roster {
     log: Log,
 }
 
-#[derive(Debug)]
-struct Slot {
-    entry: EncodedEntry,
-    hash: Digest,
-}
-
 /// What watchers do not know yet about one id.
 #[derive(Clone, Copy, Debug)]
 struct Unpublished {
     /// The entry's hash in the list that they know, `None` if it is not in there.
     before: Option<Digest>,
+    /// The entry's hash after the newest change, `None` if it is in there no more.
+    after: Option<Digest>,
     /// The version of the newest change.
     version: u64,
     /// Why the user whom they know left.
@@ -128,8 +124,8 @@ impl Roster {
     /// Shows a listed user differently. Returns whether that changed anything.
     pub fn update(&mut self, id: UserId, shown: &Shown) -> bool {
         let Some(old) = self.slot(id) else { return false };
-        let new = old.entry.showing(shown);
-        let changes = old.entry != new;
+        let new = old.showing(shown);
+        let changes = *old != new;
         if changes {
             self.replace(id, Some(new), None);
         }
@@ -149,13 +145,13 @@ impl Roster {
     /// The entry of a listed user.
     #[must_use]
     pub fn get(&self, id: UserId) -> Option<Entry> {
-        self.slot(id).map(|slot| slot.entry.decode())
+        self.slot(id).map(EncodedEntry::decode)
     }
 
     /// Every entry from an id on, ascending.
     pub fn entries_from(&self, id: UserId) -> impl Iterator<Item = Entry> {
         let from = self.slots.len().min(id.0 as usize);
-        self.slots[from..].iter().flatten().map(|slot| slot.entry.decode())
+        self.slots[from..].iter().flatten().map(EncodedEntry::decode)
     }
 
     /// Every entry, ascending by id.
@@ -228,7 +224,7 @@ impl Roster {
         (delta.frame.len() <= bytes).then(|| Missed::of(view, published, Some(delta)))
     }
 
-    fn slot(&self, id: UserId) -> Option<&Slot> {
+    fn slot(&self, id: UserId) -> Option<&EncodedEntry> {
         slot(&self.slots, id)
     }
 
@@ -240,9 +236,10 @@ impl Roster {
             self.pages.resize(page + 1, None);
             self.buckets.resize(page + 1, Digest::default());
         }
-        let slot = entry.map(|entry| Slot { hash: self.hasher.hash_encoded(&entry), entry });
-        let gained = slot.as_ref().map(|slot| slot.hash);
-        let lost = std::mem::replace(&mut self.slots[index], slot).map(|slot| slot.hash);
+        // Hashing anew takes less than keeping the hash of everyone.
+        let gained = entry.as_ref().map(|entry| self.hasher.hash_encoded(entry));
+        let lost = std::mem::replace(&mut self.slots[index], entry);
+        let lost = lost.map(|entry| self.hasher.hash_encoded(&entry));
         self.pages[page] = None;
         self.current.version += 1;
         count_change(&mut self.current, lost, gained);
@@ -250,12 +247,12 @@ impl Roster {
         gained.into_iter().for_each(|hash| self.buckets[page].add(hash));
         let version = self.current.version;
         let change = self.unpublished.entry(id);
-        let change = change.or_insert(Unpublished { before: lost, version, cause });
-        (change.version, change.cause) = (version, cause);
+        let change = change.or_insert(Unpublished { before: lost, after: gained, version, cause });
+        (change.after, change.version, change.cause) = (gained, version, cause);
     }
 }
 
-fn slot(slots: &[Option<Slot>], id: UserId) -> Option<&Slot> {
+fn slot(slots: &[Option<EncodedEntry>], id: UserId) -> Option<&EncodedEntry> {
     slots.get(id.0 as usize)?.as_ref()
 }
 

@@ -12,7 +12,7 @@ use actix::prelude::*;
 use herenow_protocol::{CloseReason, ServerMessage};
 
 use super::line::SharedLine;
-use super::lines::{Lines, Watchers, arbiter_of};
+use super::lines::{Lines, Watchers};
 use super::messages::{Drain, Inspect, Publish, ToSession};
 use super::publication::Publication;
 use crate::clock::Clock;
@@ -213,7 +213,7 @@ impl Fanouts {
 
     /// To one connection.
     pub fn deliver(&self, connection: ConnectionId, delivery: Delivery) {
-        if let Some(fanout) = self.0.get(arbiter_of(connection)) {
+        if let Some(fanout) = self.0.get(connection.arbiter()) {
             fanout.do_send(ToSession { connection, delivery });
         }
     }
@@ -227,7 +227,7 @@ impl Fanouts {
             .iter()
             .map(|connection| {
                 let connection = (*connection)?;
-                let fanout = self.0.get(arbiter_of(connection))?;
+                let fanout = self.0.get(connection.arbiter())?;
                 Some(fanout.send(Inspect(connection)))
             })
             .collect();

@@ -11,23 +11,6 @@ use super::line::SharedLine;
 use crate::registry::ConnectionId;
 use crate::tick::Tick;
 
-/// Bits of a connection's number that say its place among the lines of its arbiter.
-const PLACE_BITS: u32 = 24;
-
-/// The bits above these say the arbiter; between them and the place is a count of connections, so that who gets the
-/// place of another is not taken for that one.
-const ARBITER_SHIFT: u32 = 58;
-
-/// The index of the arbiter that serves a connection.
-#[must_use]
-pub fn arbiter_of(connection: ConnectionId) -> usize {
-    usize::try_from(connection.0 >> ARBITER_SHIFT).expect("there are at most 64 arbiters")
-}
-
-fn place_of(connection: ConnectionId) -> usize {
-    usize::try_from(connection.0 & ((1 << PLACE_BITS) - 1)).expect("24 bits fit")
-}
-
 /// Lines that watch one view, ascending by connection. A publication goes through the lines that there were when it began.
 pub type Watchers = Rc<Vec<(ConnectionId, SharedLine)>>;
 
@@ -36,7 +19,7 @@ pub type Watchers = Rc<Vec<(ConnectionId, SharedLine)>>;
 pub struct Lines(Rc<Shared>);
 
 struct Shared {
-    arbiter: u64,
+    arbiter: usize,
     places: RefCell<Places>,
     watchers: RefCell<HashMap<ViewId, Watchers>>,
     /// How far publications are apart, as far as this arbiter knows.
@@ -56,7 +39,7 @@ impl Lines {
     #[must_use]
     pub fn new(arbiter: usize, tick: Tick) -> Self {
         let shared = Shared {
-            arbiter: arbiter as u64,
+            arbiter,
             places: RefCell::default(),
             watchers: RefCell::default(),
             tick: Cell::new(tick),
@@ -90,9 +73,7 @@ impl Lines {
             places.lines.push(None);
             u32::try_from(places.lines.len() - 1).expect("descriptors are fewer")
         });
-        let count = places.begun % (1 << (ARBITER_SHIFT - PLACE_BITS));
-        let number = (self.0.arbiter << ARBITER_SHIFT) | (count << PLACE_BITS) | u64::from(place);
-        let connection = ConnectionId(number);
+        let connection = ConnectionId::new(self.0.arbiter, places.begun, place);
         places.lines[place as usize] = Some((connection, line));
         connection
     }
@@ -127,7 +108,7 @@ impl Lines {
 
     fn take(&self, connection: ConnectionId) -> Option<SharedLine> {
         let mut places = self.0.places.borrow_mut();
-        let place = place_of(connection);
+        let place = connection.place();
         let (_, line) = places.lines.get_mut(place)?.take_if(|(id, _)| *id == connection)?;
         places.free.push(u32::try_from(place).expect("24 bits fit"));
         Some(line)
@@ -137,7 +118,7 @@ impl Lines {
     #[must_use]
     pub fn get(&self, connection: ConnectionId) -> Option<SharedLine> {
         let places = self.0.places.borrow();
-        let line = places.lines.get(place_of(connection))?.as_ref();
+        let line = places.lines.get(connection.place())?.as_ref();
         line.filter(|(id, _)| *id == connection).map(|(_, line)| Rc::clone(line))
     }
 

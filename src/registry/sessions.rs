@@ -33,6 +33,9 @@ pub(super) struct Session {
 /// No connection has this number, they begin at 1: an `Option` would take twice the space.
 const NO_CONNECTION: ConnectionId = ConnectionId(0);
 
+/// No session is at this place.
+const NOWHERE: u32 = u32::MAX;
+
 /// What others may see of a session.
 #[derive(Debug)]
 pub(super) struct Listed {
@@ -172,7 +175,8 @@ impl Keyed for Session {
 pub(super) struct Sessions {
     sessions: Table<Session>,
     by_token: Places,
-    by_connection: Places,
+    /// By the arbiter and the place of the connection: where its session is, [`NOWHERE`] without one.
+    by_connection: Vec<Vec<u32>>,
 }
 
 impl Sessions {
@@ -196,9 +200,9 @@ impl Sessions {
 
     /// The session of a connection.
     pub(super) fn of_connection(&self, connection: ConnectionId) -> Option<SessionId> {
-        let has = |place| connection_at(&self.sessions, place) == Some(connection);
-        let place = self.by_connection.find(&connection, has)?;
-        self.sessions.at(place).map(|session| session.id)
+        let place = *self.by_connection.get(connection.arbiter())?.get(connection.place())?;
+        let session = self.sessions.at(place)?;
+        (session.connection == connection).then_some(session.id)
     }
 
     /// Adds a session without connection.
@@ -235,31 +239,38 @@ impl Sessions {
         let old = self.disconnect(id);
         let place = self.sessions.place(&id).expect("the caller has it");
         self.sessions.get_mut(&id).expect("the caller has it").connection = connection;
-        let sessions = &self.sessions;
-        let hash = |place, secret: &RandomState| {
-            connection_at(sessions, place).expect("it is known by it").hash(secret)
-        };
-        self.by_connection.insert(&connection, place, hash);
+        *self.by_connection_mut(connection) = place;
         old
     }
 
     /// The session has no connection from now on. Returns the one that it had.
     pub(super) fn disconnect(&mut self, id: SessionId) -> Option<ConnectionId> {
         let place = self.sessions.place(&id)?;
-        let session = self.sessions.get_mut(&id)?;
+        let session = self.sessions.at_mut(place);
         let connection = session.connection()?;
         session.connection = NO_CONNECTION;
-        self.by_connection.remove(&connection, place);
+        let at = self.by_connection_mut(connection);
+        if *at == place {
+            *at = NOWHERE;
+        }
         Some(connection)
+    }
+
+    fn by_connection_mut(&mut self, connection: ConnectionId) -> &mut u32 {
+        let (arbiter, place) = (connection.arbiter(), connection.place());
+        if self.by_connection.len() <= arbiter {
+            self.by_connection.resize_with(arbiter + 1, Vec::new);
+        }
+        let places = &mut self.by_connection[arbiter];
+        if places.len() <= place {
+            places.resize(place + 1, NOWHERE);
+        }
+        &mut places[place]
     }
 }
 
 fn token_at(sessions: &Table<Session>, place: u32) -> Option<Fingerprint> {
     sessions.at(place)?.listed.as_ref().map(|listed| listed.token)
-}
-
-fn connection_at(sessions: &Table<Session>, place: u32) -> Option<ConnectionId> {
-    sessions.at(place)?.connection()
 }
 
 impl Index<&SessionId> for Sessions {

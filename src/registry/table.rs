@@ -9,7 +9,6 @@ use std::ops::Index;
 use hashbrown::HashTable;
 use herenow_protocol::{DisplayName, SessionId};
 
-use super::ConnectionId;
 use crate::journal::Fingerprint;
 
 /// A value that holds the key by which it is found.
@@ -34,13 +33,6 @@ impl Key for DisplayName {
 
 /// Numbers of sessions are random, the server's own.
 impl Key for SessionId {
-    fn hash(&self, _: &RandomState) -> u64 {
-        spread(self.0)
-    }
-}
-
-/// Numbers of connections are the server's own.
-impl Key for ConnectionId {
     fn hash(&self, _: &RandomState) -> u64 {
         spread(self.0)
     }

@@ -1,9 +1,9 @@
 //! One delta under construction.
 
 use herenow_protocol::limits::SERVER_FRAME_BYTES_MAX;
-use herenow_protocol::{Changes, UserId, ViewId, ViewProof};
+use herenow_protocol::{Changes, EncodedEntry, UserId, ViewId, ViewProof};
 
-use super::{ENTRY_OVERHEAD, FRAME_OVERHEAD, PublishedDelta, Slot, Unpublished, count_change};
+use super::{ENTRY_OVERHEAD, FRAME_OVERHEAD, PublishedDelta, Unpublished, count_change};
 
 /// Collects changes for one delta and keeps track of what a view is like after them.
 pub(super) struct DeltaBuilder {
@@ -39,17 +39,22 @@ impl DeltaBuilder {
     }
 
     /// Whether a change that leaves this behind still fits the frame, and the leave of somebody else before it.
-    pub(super) fn has_room_for(&self, after: Option<&Slot>) -> bool {
-        let weight = after.map_or(0, |slot| 2 + slot.entry.as_bytes().len());
+    pub(super) fn has_room_for(&self, after: Option<&EncodedEntry>) -> bool {
+        let weight = after.map_or(0, |entry| 2 + entry.as_bytes().len());
         let bytes = self.leaves.len() + self.changes.len();
         FRAME_OVERHEAD + bytes + ENTRY_OVERHEAD + weight <= SERVER_FRAME_BYTES_MAX
     }
 
-    pub(super) fn add(&mut self, id: UserId, unpublished: &Unpublished, after: Option<&Slot>) {
+    pub(super) fn add(
+        &mut self,
+        id: UserId,
+        unpublished: &Unpublished,
+        after: Option<&EncodedEntry>,
+    ) {
         self.proof.version = unpublished.version;
-        count_change(&mut self.proof, unpublished.before, after.map(|slot| slot.hash));
+        count_change(&mut self.proof, unpublished.before, unpublished.after);
         // Who changed and changed back is as watchers know them.
-        if unpublished.before == after.map(|slot| slot.hash) {
+        if unpublished.before == unpublished.after {
             return;
         }
         // Whom watchers know under this id is gone if there is nobody, or if the id has been given to somebody else.
@@ -62,10 +67,10 @@ impl DeltaBuilder {
             leaves.left(id, cause);
         }
         match after {
-            Some(slot) if unpublished.before.is_none() || gone.is_some() => {
-                self.changes.joined(&slot.entry);
+            Some(entry) if unpublished.before.is_none() || gone.is_some() => {
+                self.changes.joined(entry);
             }
-            Some(slot) => self.changes.updated(&slot.entry),
+            Some(entry) => self.changes.updated(entry),
             None => debug_assert!(gone.is_some(), "a leave records its cause"),
         }
     }

@@ -2,10 +2,10 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use herenow_protocol::{UserId, ViewId, ViewProof};
+use herenow_protocol::{EncodedEntry, UserId, ViewId, ViewProof};
 
 use super::delta::{DeltaBuilder, Order};
-use super::{Missed, PublishedDelta, Slot, Unpublished};
+use super::{Missed, PublishedDelta, Unpublished};
 
 /// What a remembered change takes in memory, in bytes.
 const CHANGE_BYTES: usize = size_of::<(UserId, Unpublished)>();
@@ -64,7 +64,7 @@ impl Log {
         view: ViewId,
         version: u64,
         published: ViewProof,
-        state: impl Fn(UserId) -> Option<&'a Slot>,
+        state: impl Fn(UserId) -> Option<&'a EncodedEntry>,
     ) -> Option<PublishedDelta> {
         let (before, changed) = self.since(version)?;
         let mut delta = DeltaBuilder::new(view, before, Order::LeavesFirst);
@@ -92,7 +92,7 @@ impl Unpublished {
     /// A later change of the same id. Whoever was there at first left for the first reason, even if the id has been given
     /// to others since.
     fn follow(&mut self, later: Self) {
-        self.version = later.version;
+        (self.after, self.version) = (later.after, later.version);
         self.cause = self.cause.or(later.cause);
     }
 }

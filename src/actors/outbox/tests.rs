@@ -5,7 +5,7 @@ mod repair;
 
 use herenow_protocol::frame::split_body;
 use herenow_protocol::limits::FRAME_BYTES_MAX;
-use herenow_protocol::{DisplayName, Epoch, Shown, Status, StatusText};
+use herenow_protocol::{DisplayName, Epoch, Shown, Status, StatusText, ViewProof};
 
 use super::*;
 use crate::roster::Roster;
