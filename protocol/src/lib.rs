@@ -20,6 +20,7 @@ pub mod pairing;
 pub mod presence;
 pub mod report;
 mod scan;
+mod text;
 
 pub use close::{CloseReason, Violation};
 pub use digest::{Digest, Epoch};

@@ -5,16 +5,16 @@
 //! show are refused rather than removed.
 
 use std::fmt;
-use std::sync::Arc;
 
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 
 use crate::limits::{DEVICE_LABEL_BYTES_MAX, LOBBY, NAME_BYTES_MAX, TEXT_CHARS_MAX};
+use crate::text::Text;
 
 /// The name that others see: NFC, 1 to 64 bytes, nothing invisible, single spaces inside at most.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct DisplayName(Arc<str>);
+pub struct DisplayName(Text);
 
 /// The name of a room. It follows the rules of a [`DisplayName`].
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -22,11 +22,11 @@ pub struct RoomName(DisplayName);
 
 /// Names a device for people: up to 64 bytes, one line, empty for none.
 #[derive(Clone, PartialEq, Eq, Hash, Default)]
-pub struct DeviceLabel(Option<Arc<str>>);
+pub struct DeviceLabel(Text);
 
 /// The free text beside a status: up to 140 characters, one line, empty for none.
 #[derive(Clone, PartialEq, Eq, Hash, Default)]
-pub struct StatusText(Option<Arc<str>>);
+pub struct StatusText(Text);
 
 /// The rule that a name breaks. Each says what to change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -99,7 +99,7 @@ impl DisplayName {
     /// The name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        self.0.as_str()
     }
 }
 
@@ -146,13 +146,13 @@ impl DeviceLabel {
             return Err(InvalidText::LabelTooLong(label.len()));
         }
         refuse_controls(label)?;
-        Ok(Self((!label.is_empty()).then(|| label.into())))
+        Ok(Self(label.into()))
     }
 
     /// The label as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        self.0.as_deref().unwrap_or_default()
+        self.0.as_str()
     }
 }
 
@@ -167,19 +167,19 @@ impl StatusText {
             return Err(InvalidText::TooLong(chars));
         }
         refuse_controls(text)?;
-        Ok(Self((!text.is_empty()).then(|| text.into())))
+        Ok(Self(text.into()))
     }
 
     /// The text, empty if there is none.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        self.0.as_deref().unwrap_or_default()
+        self.0.as_str()
     }
 
     /// Whether there is no text.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_none()
+        self.0.is_empty()
     }
 }
 

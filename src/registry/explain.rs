@@ -103,7 +103,7 @@ impl Registry {
         let misses = heard_ms_ago / millis(listed.liveness().interval).max(1);
         Some(SessionReport {
             session: id,
-            device: session.label(),
+            device: session.label.clone(),
             state: match lost {
                 None => SessionState::Connected,
                 Some(lost) if lost.counts => SessionState::Grace,

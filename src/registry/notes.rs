@@ -39,7 +39,7 @@ impl Registry {
     ) {
         let Some(of) = self.sessions.get(&session) else { return };
         let name = of.name.clone();
-        let label = if self.rules.journal { of.label() } else { DeviceLabel::default() };
+        let label = if self.rules.journal { of.label.clone() } else { DeviceLabel::default() };
         let transition = Transition {
             at_ms: now.unix_ms,
             kind,
@@ -106,7 +106,7 @@ impl Registry {
             token: listed.token,
             name: session.name.clone(),
             device: session.device,
-            label: session.label(),
+            label: session.label.clone(),
             heartbeat_ms: millis(listed.liveness().interval),
             status: listed.status,
             automatic: listed.automatic,

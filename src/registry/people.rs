@@ -150,7 +150,7 @@ impl Registry {
     /// What others see of a user.
     fn portrait(&self, user: &User, votes: &[Vote], seen: Seen) -> Shown {
         let words = user.words();
-        let labels = votes.iter().map(|vote| self.sessions[&vote.session].label());
+        let labels = votes.iter().map(|vote| self.sessions[&vote.session].label.clone());
         let devices: Devices = labels.collect();
         let presence = presence(seen, &words);
         Shown { presence, since_ms: seen.since_ms, devices, metadata: words.metadata }

@@ -89,7 +89,7 @@ impl Registry {
         listed.lost = Some(Box::new(lost));
         let name = record.name;
         self.users.get_or_insert(&name, || User::new(name.clone())).sessions.push(id);
-        let mut session = Session::new(id, name, record.device, &record.label, Some(listed));
+        let mut session = Session::new(id, name, record.device, record.label, Some(listed));
         if !rooms.is_empty() {
             session.rest_mut().rooms = rooms.into_iter().collect();
         }

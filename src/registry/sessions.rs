@@ -22,7 +22,7 @@ pub(super) struct Session {
     pub(super) id: SessionId,
     pub(super) name: DisplayName,
     pub(super) device: Fingerprint,
-    label: Box<str>,
+    pub(super) label: DeviceLabel,
     /// [`NO_CONNECTION`], or what [`Sessions::connect`] said.
     connection: ConnectionId,
     /// What others may see of it; observers have nothing.
@@ -82,15 +82,10 @@ impl Session {
         id: SessionId,
         name: DisplayName,
         device: Fingerprint,
-        label: &DeviceLabel,
+        label: DeviceLabel,
         listed: Option<Listed>,
     ) -> Self {
-        let label = label.as_str().into();
         Self { id, name, device, label, connection: NO_CONNECTION, listed, rest: None }
-    }
-
-    pub(super) fn label(&self) -> DeviceLabel {
-        DeviceLabel::new(&self.label).expect("it came from one")
     }
 
     pub(super) fn connection(&self) -> Option<ConnectionId> {

@@ -61,7 +61,7 @@ impl Registry {
     /// An observer is nobody for others.
     fn observe(&mut self, connection: ConnectionId, sign_in: SignIn) -> Answer {
         let SignIn { hello: Hello { name, label, .. }, session, device, key, .. } = sign_in;
-        let mut observer = Session::new(session, name, device, &label, None);
+        let mut observer = Session::new(session, name, device, label, None);
         if key.is_some() {
             observer.rest_mut().key = key;
         }
@@ -182,7 +182,7 @@ impl Registry {
             self.since(replaced, &choice, now),
             replaced.and_then(|old| self.opened_ms(old)).unwrap_or(now.unix_ms),
         );
-        let mut session = Session::new(id, name.clone(), device, &label, Some(listed));
+        let mut session = Session::new(id, name.clone(), device, label, Some(listed));
         if let Some(rooms) = replaced.map(|old| self.inherit_rooms(old)).filter(|r| !r.is_empty()) {
             session.rest_mut().rooms = rooms.into_iter().collect();
         }
