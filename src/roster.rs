@@ -179,7 +179,8 @@ impl Roster {
 
     /// Everything since the last call as deltas of consecutive versions, each within one frame.
     pub fn publish(&mut self) -> Vec<PublishedDelta> {
-        let mut changed: Vec<_> = self.unpublished.drain().collect();
+        // A rush leaves no memory behind.
+        let mut changed: Vec<_> = std::mem::take(&mut self.unpublished).into_iter().collect();
         changed.sort_unstable_by_key(|(_, change)| change.version);
         let (mut deltas, mut step) = (Vec::new(), Vec::new());
         let (mut before, mut delta) =

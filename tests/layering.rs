@@ -37,6 +37,7 @@ const RULES: &[(&str, &[&str])] = &[
     // The load speaks as a client does; it measures a server from outside.
     ("bench/src", &["herenow::", "herenow_protocol", "actix"]),
     // Sessions without sockets can only be held from inside.
+    ("bench/registry", &["herenow_protocol", "actix", "std::net", "tokio", "::now()"]),
     ("bench/timers", &["herenow_protocol", "std::net::Tcp", "tokio::net", "::now()"]),
     // Only the actors and the program name actix and sockets; lib.rs starts them.
     ("src/clock.rs", &["actix", "std::net", "tokio::net", "herenow_client"]),

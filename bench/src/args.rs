@@ -75,11 +75,21 @@ pub(crate) enum Command {
     SlowReader(SlowReader),
     /// Processor time, memory and duration of everyone's signing in at once
     Storm(Storm),
+    /// Time and memory that the registry takes without sockets
+    Registry(Registry),
     /// Every measure
     All,
     /// Be a floor
     #[command(subcommand, hide = true)]
     Floor(Floor),
+}
+
+/// Arguments of `registry`.
+#[derive(Args, Debug)]
+pub(crate) struct Registry {
+    /// People who sign in, change and leave
+    #[arg(long, value_name = "N", default_value_t = 1_000_000)]
+    pub(crate) users: usize,
 }
 
 /// Arguments of `idle`.

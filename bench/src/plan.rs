@@ -45,6 +45,7 @@ pub(crate) fn measures(command: &Command) -> Vec<Measure> {
         Command::Storm(args::Storm { users }) => {
             users.iter().map(|users| Measure::Storm { users: *users }).collect()
         }
+        Command::Registry(args::Registry { users }) => vec![Measure::Registry { users: *users }],
         Command::All => all(),
         Command::Floor(_) => Vec::new(),
     }
@@ -74,7 +75,8 @@ fn cores(wanted: &args::Cores) -> Vec<Measure> {
 
 /// Every measure as its subcommand takes it by default.
 fn all() -> Vec<Measure> {
-    const LINES: [&str; 11] = [
+    const LINES: [&str; 12] = [
+        "registry",
         "idle",
         "heartbeat",
         "fan-out --window 1",

@@ -120,6 +120,12 @@ fn sign_ins_have_a_price() {
 }
 
 #[test]
+fn the_registry_has_a_price() {
+    let keys = ["ns_per_change", "ns_per_page", "bytes_per_user"];
+    check(&["registry"], 1, &keys);
+}
+
+#[test]
 fn idle_sessions_and_timers_have_a_price() {
     check(&["idle-cpu"], 1, &["core_percent", "floor_core_percent", "timers_core_percent"]);
 }

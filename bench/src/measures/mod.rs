@@ -5,6 +5,7 @@ pub(crate) mod fan_out;
 pub(crate) mod heartbeat;
 pub(crate) mod idle;
 pub(crate) mod idle_cpu;
+mod registry;
 pub(crate) mod sign_in;
 pub(crate) mod slow_reader;
 pub(crate) mod storm;
@@ -53,6 +54,11 @@ pub(crate) enum Measure {
     Cores(Work),
     /// [`slow_reader`]
     SlowReader(Slowness),
+    /// [`registry`]
+    Registry {
+        /// People who sign in, change and leave.
+        users: usize,
+    },
     /// [`storm`]
     Storm {
         /// People who sign in at once.
@@ -72,6 +78,7 @@ impl Measure {
             Self::IdleCpu(resting) => idle_cpu::measure(setting, *resting),
             Self::Cores(work) => cores::measure(setting, *work),
             Self::SlowReader(slowness) => slow_reader::measure(setting, *slowness),
+            Self::Registry { users } => registry::measure(setting, *users),
             Self::Storm { users } => storm::measure(setting, *users),
         }
     }
