@@ -140,7 +140,8 @@ impl Desk {
     fn pass(&mut self, span: u64) -> Reply {
         let target = self.now + span;
         while let Some(due) = self.registry.next_due() {
-            let at = due.saturating_duration_since(self.start).as_millis();
+            // A story counts in milliseconds, and nothing is done before its time.
+            let at = due.saturating_duration_since(self.start).as_nanos().div_ceil(1_000_000);
             let at = u64::try_from(at).expect("stories are short").max(self.now);
             if at > target {
                 break;
@@ -162,7 +163,8 @@ impl Desk {
 
     pub(super) fn command(&mut self, connection: u64, command: Command) -> Answer {
         let now = self.moment();
-        self.registry.apply(ConnectionId(connection), command, now, &mut self.effects)
+        // The story counts from 0, connections from 1.
+        self.registry.apply(ConnectionId(connection + 1), command, now, &mut self.effects)
     }
 
     fn request(&mut self, connection: u64, command: Command) -> Reply {
@@ -184,7 +186,7 @@ impl Desk {
         for effect in std::mem::take(&mut self.effects) {
             match effect {
                 Effect::Record(record) => self.diary.write(record),
-                Effect::Deliver(ConnectionId(to), delivery) => self.deliver(to, delivery),
+                Effect::Deliver(ConnectionId(to), delivery) => self.deliver(to - 1, delivery),
                 Effect::Publish(deltas) => {
                     deltas.iter().for_each(|delta| self.publish(delta));
                 }
