@@ -31,7 +31,7 @@ pub struct Config {
     pub misses: u32,
     /// From accept to a complete Hello. Default: 5 s in all, however slowly the bytes trickle.
     pub sign_in_deadline: Duration,
-    /// Changes are told at once, then at most once a tick. Default: 20 ms.
+    /// Changes are told at once while that takes little of the time, else at most once a tick. Default: 20 ms.
     pub tick: Duration,
     /// The longest tick. Under load it stretches so that writing takes at most half of the time, and every heartbeat's
     /// answer says so; a stretched tick may go beyond what the detection bound grants for it. Default: 2 s, which leaves

@@ -49,7 +49,7 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "10min")]
     heartbeat_max: Duration,
 
-    /// How far apart changes are told at least, after a first one that is told at once
+    /// How far apart changes are told when there are too many to tell each at once
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "20ms")]
     tick: Duration,
 
