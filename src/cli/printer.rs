@@ -113,7 +113,9 @@ mod tests {
         let missed = MANY - numbers.len() as u64;
         assert!(missed > 0);
         assert_eq!(ends, [format!("missed {missed}"), "next".to_owned()]);
-        assert!(numbers.iter().zip(0_u64..).all(|(line, n)| *line == n.to_string()), "in order");
+        // The printer may have begun late, and then had room once more in between.
+        let numbers = numbers.iter().map(|line| line.parse::<u64>().expect("a number"));
+        assert!(numbers.is_sorted_by(|one, next| one < next), "in order");
     }
 
     #[test]
