@@ -9,7 +9,7 @@ const SPAN: Duration = Duration::from_millis(100);
 
 /// When the server accepted each connection, in order, by the log of [`Place::serve`](super::place::Place::serve).
 pub(crate) fn accepted(log: &str) -> Vec<SystemTime> {
-    let lines = log.lines().filter(|line| line.ends_with(": connected"));
+    let lines = log.lines().filter(|line| line.contains(": connected "));
     let time = |line: &str| line.split_whitespace().next().map(humantime::parse_rfc3339);
     let mut times: Vec<_> =
         lines.filter_map(time).map(|time| time.expect("a log has times")).collect();
