@@ -280,10 +280,12 @@ impl SessionActor {
     /// The socket ended by itself.
     fn lost(&mut self, end: &io::Result<()>, ctx: &mut SessionContext) {
         if !self.session.is_ended() {
-            self.over(match end {
+            // Who was told goodbye and hung up at once ends for the reason that was told.
+            let told = self.line.borrow().outbox.ending();
+            self.over(told.unwrap_or(match end {
                 Ok(()) => CloseReason::ConnectionClosed,
                 Err(_) => CloseReason::ConnectionReset,
-            });
+            }));
         }
         ctx.stop();
     }
