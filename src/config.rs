@@ -13,6 +13,10 @@ use herenow_protocol::limits::{DEFAULT_PORT, SIGN_IN_DEADLINE};
 /// The most that the bound grants on top of the silence itself, for timers and the fan-out.
 const SLACK_MAX: Duration = Duration::from_millis(500);
 
+/// Between these all heartbeat intervals must be.
+const HEARTBEATS: (Duration, Duration) =
+    (Duration::from_millis(1), Duration::from_secs(30 * 24 * 60 * 60));
+
 /// How the server behaves. `Config::default()` is right for a LAN and a laptop alike.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
@@ -87,6 +91,11 @@ pub enum ConfigError {
         /// The longest allowed.
         max: Duration,
     },
+    /// Intervals are told and kept in milliseconds, of which 32 bits hold no more than that.
+    #[error(
+        "--heartbeat-min {0:?} and --heartbeat-max {1:?} must be between a millisecond and 30 days"
+    )]
+    HeartbeatLimits(Duration, Duration),
     /// Fewer than two misses leave no warning, more than 100 no answer.
     #[error("--misses {0} is outside 2 to 100")]
     Misses(u32),
@@ -150,8 +159,11 @@ impl Config {
             return Err(ConfigError::OpenToAll(self.listen));
         }
         let (min, max) = (self.heartbeat_min, self.heartbeat_max);
-        if !(min..=max).contains(&self.heartbeat) || min.is_zero() {
+        if !(min..=max).contains(&self.heartbeat) {
             return Err(ConfigError::Heartbeat { got: self.heartbeat, min, max });
+        }
+        if min < HEARTBEATS.0 || max > HEARTBEATS.1 {
+            return Err(ConfigError::HeartbeatLimits(min, max));
         }
         if !(2..=100).contains(&self.misses) {
             return Err(ConfigError::Misses(self.misses));
@@ -207,7 +219,8 @@ impl Config {
     pub fn liveness(&self, wanted: Option<Duration>) -> Liveness {
         let interval = wanted.unwrap_or(self.heartbeat);
         let interval = interval.clamp(self.heartbeat_min, self.heartbeat_max);
-        Liveness { interval, misses: self.misses }
+        let (heartbeat_ms, misses) = Liveness { interval, misses: self.misses }.numbers();
+        Liveness::of(heartbeat_ms, misses)
     }
 
     /// From when to when clients are asked to come back after a planned stop. A server that keeps its sessions shows them
@@ -259,6 +272,19 @@ impl Default for Config {
 }
 
 impl Liveness {
+    /// As two small numbers, the interval in milliseconds: there are many sessions that keep a rule.
+    #[must_use]
+    pub fn numbers(self) -> (u32, u8) {
+        let ms = u32::try_from(self.interval.as_millis()).unwrap_or(u32::MAX);
+        (ms, u8::try_from(self.misses).unwrap_or(u8::MAX))
+    }
+
+    /// The rule with these numbers.
+    #[must_use]
+    pub fn of(heartbeat_ms: u32, misses: u8) -> Self {
+        Self { interval: Duration::from_millis(heartbeat_ms.into()), misses: misses.into() }
+    }
+
     /// How long nothing may be heard before the session is over.
     #[must_use]
     pub fn silence_max(self) -> Duration {
@@ -352,6 +378,14 @@ mod tests {
         for (config, error) in refused {
             assert_eq!(config.check(), Err(error));
         }
+        let (least, most) = (Duration::from_micros(999), Duration::from_secs(31 * 24 * 60 * 60));
+        for limits in [(least, ms(600_000)), (ms(100), most)] {
+            let (heartbeat_min, heartbeat_max) = limits;
+            let odd = Config { heartbeat_min, heartbeat_max, ..base() };
+            assert_eq!(odd.check(), Err(ConfigError::HeartbeatLimits(limits.0, limits.1)));
+        }
+        let broken = Config { heartbeat: Duration::from_micros(2_000_900), ..base() };
+        assert_eq!(broken.liveness(None).interval, ms(2_000), "in whole milliseconds");
         let fast = Config { heartbeat: ms(1), ..base() };
         assert!(matches!(fast.check(), Err(ConfigError::Heartbeat { .. })));
         assert_eq!(Config { listen: public, insecure_open: true, ..base() }.check(), Ok(()));

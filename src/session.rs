@@ -100,15 +100,9 @@ impl Session {
     /// A connection accepted at `now`.
     #[must_use]
     pub fn new(config: &Config, now: Instant) -> Self {
-        let mut session = Self {
-            state: State::AwaitingHello,
-            heartbeat_ms: 0,
-            misses: 0,
-            heard_at: now,
-            next_check: now + config.sign_in_deadline,
-        };
-        session.agree(config.liveness(None));
-        session
+        let (heartbeat_ms, misses) = config.liveness(None).numbers();
+        let next_check = now + config.sign_in_deadline;
+        Self { state: State::AwaitingHello, heartbeat_ms, misses, heard_at: now, next_check }
     }
 
     /// The newest sign of life.
@@ -120,13 +114,7 @@ impl Session {
     /// The agreed heartbeat rule.
     #[must_use]
     pub fn liveness(&self) -> Liveness {
-        let interval = Duration::from_millis(self.heartbeat_ms.into());
-        Liveness { interval, misses: self.misses.into() }
-    }
-
-    fn agree(&mut self, Liveness { interval, misses }: Liveness) {
-        self.heartbeat_ms = u32::try_from(interval.as_millis()).unwrap_or(u32::MAX);
-        self.misses = u8::try_from(misses).unwrap_or(u8::MAX);
+        Liveness::of(self.heartbeat_ms, self.misses)
     }
 
     /// Bytes that the next frame may have.
@@ -233,7 +221,7 @@ impl Session {
 
     fn hello(&mut self, hello: Hello, config: &Config, effects: &mut Vec<Effect>) {
         let liveness = config.liveness(hello.heartbeat);
-        self.agree(liveness);
+        (self.heartbeat_ms, self.misses) = liveness.numbers();
         self.state = State::SigningIn;
         effects.push(Effect::SignIn(Box::new(hello), liveness));
     }

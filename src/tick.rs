@@ -40,6 +40,12 @@ impl Tick {
         self.of(self.eased(now).writing)
     }
 
+    /// What a publication takes to be written, at this time; nothing as long as that was not worth a thought.
+    #[must_use]
+    pub fn writing_at(&self, now: Instant) -> Duration {
+        self.eased(now).writing
+    }
+
     /// How old what watchers have may be at this time at most, while writing takes no longer than it did: a tick until
     /// the next publication, and the time to write that.
     #[must_use]

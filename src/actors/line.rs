@@ -15,6 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::outbox::Outbox;
 use super::socket::{AnySocket, Socket};
 use crate::clock::Mark;
+use crate::config::Liveness;
 use crate::registry::Vitals;
 
 /// A line that the session and the fan-out of one arbiter share.
@@ -62,9 +63,9 @@ impl Line {
         self.heard = Mark::of(now);
     }
 
-    /// The heartbeat interval was agreed on.
-    pub fn agreed(&mut self, interval: Duration) {
-        self.interval_ms = u32::try_from(interval.as_millis()).unwrap_or(u32::MAX);
+    /// The heartbeat rule was agreed on.
+    pub fn agreed(&mut self, liveness: Liveness) {
+        (self.interval_ms, _) = liveness.numbers();
     }
 
     /// The client measured a round trip, in microseconds.

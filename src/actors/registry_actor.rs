@@ -1,4 +1,5 @@
-//! Drives the [`Registry`]: applies commands in mailbox order, publishes at most once a tick.
+//! Drives the [`Registry`]: applies commands in mailbox order, publishes when that is due and what was published before
+//! is written.
 //!
 //! The order of this mailbox is what a reader/writer lock would be elsewhere: it has one reader, and
 //! that one is the only writer.

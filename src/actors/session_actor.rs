@@ -179,7 +179,7 @@ impl SessionActor {
             match effect {
                 Effect::Send(message) => line.outbox.push(message.encode()),
                 Effect::Ack(n) => {
-                    let delay = self.local.lines.delay_at(self.local.clock.now().instant);
+                    let delay = self.local.lines.delay_at(self.now());
                     line.outbox.push_ack(n, delay);
                 }
                 Effect::RoundTrip(us) => line.round_trip(us),
@@ -201,7 +201,7 @@ impl SessionActor {
                 }
                 Effect::SignedIn(liveness, me) => {
                     line.outbox.set_first_me(me);
-                    line.agreed(liveness.interval);
+                    line.agreed(liveness);
                     self.agreed = true;
                     drop(line);
                     self.follow(liveness, ctx);
@@ -277,12 +277,15 @@ impl SessionActor {
         self.line.borrow().wake();
     }
 
+    /// Who was told goodbye and hung up before the session took notice ends for the reason that was told.
+    fn told_or(&self, cause: CloseReason) -> CloseReason {
+        self.line.borrow().outbox.ending().unwrap_or(cause)
+    }
+
     /// The socket ended by itself.
     fn lost(&mut self, end: &io::Result<()>, ctx: &mut SessionContext) {
         if !self.session.is_ended() {
-            // Who was told goodbye and hung up at once ends for the reason that was told.
-            let told = self.line.borrow().outbox.ending();
-            self.over(told.unwrap_or(match end {
+            self.over(self.told_or(match end {
                 Ok(()) => CloseReason::ConnectionClosed,
                 Err(_) => CloseReason::ConnectionReset,
             }));
@@ -317,7 +320,7 @@ impl Drop for SessionActor {
         self.local.lines.remove(self.connection);
         if self.known {
             // Dropped in mid-life: a handler panicked, or the arbiter stops.
-            self.over(CloseReason::InternalError);
+            self.over(self.told_or(CloseReason::InternalError));
         }
     }
 }

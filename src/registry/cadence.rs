@@ -4,8 +4,7 @@
 //! a tick passes between two publications, and what changes meanwhile is told together.
 //!
 //! How much it takes is guessed from how many are in the list, not from how many watch it: who is invisible is not in it
-//! and must move nothing. Where many more watch than are in it, the tick that stretches by what was measured has the
-//! last word.
+//! and must move nothing. Where what was measured is more, it counts.
 
 use std::time::{Duration, Instant};
 
@@ -22,8 +21,8 @@ const CROWD: u64 = 4;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pace {
     pub(super) tick: Duration,
-    /// The tick is longer than usual, since telling takes long.
-    pub(super) stretched: bool,
+    /// What a publication takes to be written, as far as that was long enough to be measured.
+    pub(super) writing: Duration,
 }
 
 /// What was published of a list lately.
@@ -41,12 +40,12 @@ impl Cadence {
     /// When the list may be published again, not before `now`.
     pub(super) fn due(&self, listed: u32, pace: Pace, now: Instant) -> Instant {
         let Some(last) = self.last else { return now };
-        let (tick, writing) = (pace.tick, DELIVERY.saturating_mul(listed));
+        let Pace { tick, writing } = pace;
+        let writing = writing.max(DELIVERY.saturating_mul(listed));
         let changes = self.changes_lately(tick, now);
         let one_by_one = writing.saturating_mul(u32::try_from(changes).unwrap_or(u32::MAX));
         let busy = changes >= CROWD && one_by_one >= tick / SHARE;
-        let apart =
-            if busy || pace.stretched { tick } else { tick.min(writing.saturating_mul(SHARE)) };
+        let apart = if busy { tick } else { tick.min(writing.saturating_mul(SHARE)) };
         now.max(last + apart)
     }
 
@@ -75,7 +74,7 @@ mod tests {
     use super::*;
 
     const TICK: Duration = Duration::from_millis(20);
-    const PACE: Pace = Pace { tick: TICK, stretched: false };
+    const PACE: Pace = Pace { tick: TICK, writing: Duration::ZERO };
 
     const fn us(n: u64) -> Duration {
         Duration::from_micros(n)
@@ -135,12 +134,14 @@ mod tests {
     }
 
     #[test]
-    fn a_stretched_tick_counts_for_short_lists_too() {
+    fn what_was_measured_counts_for_short_lists_too() {
         #[expect(clippy::disallowed_methods, reason = "any instant will do as the start")]
         let start = Instant::now();
         let mut cadence = Cadence::default();
-        cadence.published(1, TICK * 3, start);
-        let pace = Pace { tick: TICK * 3, stretched: true };
+        cadence.published(1, TICK, start);
+        let pace = Pace { tick: TICK, writing: us(6_000) };
+        assert_eq!(cadence.due(2, pace, start), start + us(12_000));
+        let pace = Pace { tick: TICK * 3, writing: TICK * 3 / 2 };
         assert_eq!(cadence.due(2, pace, start), start + TICK * 3);
     }
 

@@ -126,7 +126,7 @@ impl Registry {
     pub(super) fn record_person(&self, name: &DisplayName, effects: &mut Vec<Effect>) {
         self.record(effects, || {
             let user = &self.users[name];
-            let Words { key, text, text_until, metadata, .. } = user.words();
+            let Words { key, text, text_until, metadata, .. } = user.words().clone();
             let until_ms = text_until.map_or(0, |until| until.unix_ms);
             let name = name.clone();
             Record::Person(Box::new(PersonRecord { name, key, text, until_ms, metadata }))

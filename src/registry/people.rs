@@ -1,5 +1,6 @@
 //! Users and their sessions, and how these become what others see.
 
+use std::sync::LazyLock;
 use std::time::Instant;
 
 use herenow_protocol::{
@@ -76,21 +77,22 @@ impl User {
 
     /// What the devices of the user share.
     pub(super) fn key(&self) -> Option<Fingerprint> {
-        self.words.as_ref()?.key
+        self.words().key
     }
 
     /// What belongs to the user.
-    pub(super) fn words(&self) -> Words {
-        self.words.as_deref().cloned().unwrap_or_default()
+    pub(super) fn words(&self) -> &Words {
+        static NOTHING: LazyLock<Words> = LazyLock::new(Words::default);
+        self.words.as_deref().unwrap_or(&NOTHING)
     }
 
     pub(super) fn text_until(&self) -> Option<Until> {
-        self.words.as_ref()?.text_until
+        self.words().text_until
     }
 
     /// Until when nobody else may take the name, if there is a key.
     pub(super) fn kept_until(&self) -> Option<Instant> {
-        self.words.as_ref()?.kept_until
+        self.words().kept_until
     }
 
     /// What belongs to the user, to be changed.
@@ -120,7 +122,7 @@ impl Registry {
 
     /// What others see of a user's status, if they do.
     pub(super) fn presence(&self, user: &User) -> Option<Presence> {
-        user.seen.map(|seen| presence(seen, &user.words()))
+        user.seen.map(|seen| presence(seen, user.words()))
     }
 
     /// Something about a user may have changed: brings what others see up to date, everywhere at once.
@@ -152,8 +154,9 @@ impl Registry {
         let words = user.words();
         let labels = votes.iter().map(|vote| self.sessions[&vote.session].label.clone());
         let devices: Devices = labels.collect();
-        let presence = presence(seen, &words);
-        Shown { presence, since_ms: seen.since_ms, devices, metadata: words.metadata }
+        let presence = presence(seen, words);
+        let metadata = words.metadata.clone();
+        Shown { presence, since_ms: seen.since_ms, devices, metadata }
     }
 
     /// The rooms in which a user is seen, ascending.

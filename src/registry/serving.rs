@@ -57,8 +57,7 @@ impl Registry {
     }
 
     fn pace(&self, now: Instant) -> Pace {
-        let tick = self.tick.at(now);
-        Pace { tick, stretched: tick > self.rules.tick }
+        Pace { tick: self.tick.at(now), writing: self.tick.writing_at(now) }
     }
 
     pub(super) fn flush_when_rooms_are_due(&mut self, now: Instant) {

@@ -2,7 +2,7 @@
 
 use std::hash::RandomState;
 use std::ops::Index;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use herenow_protocol::{DeviceLabel, DisplayName, SessionId, Status};
 
@@ -131,29 +131,18 @@ impl Listed {
         since_ms: u64,
         opened_ms: u64,
     ) -> Self {
-        let mut listed = Self {
-            token,
-            since_ms,
-            opened_ms,
-            heartbeat_ms: 0,
-            misses: 0,
-            status,
-            automatic,
-            lost: None,
-        };
-        listed.agree(liveness);
-        listed
+        let ((heartbeat_ms, misses), lost) = (liveness.numbers(), None);
+        Self { token, since_ms, opened_ms, heartbeat_ms, misses, status, automatic, lost }
     }
 
-    /// The rule under which it beats, as its two numbers: there are many sessions.
-    pub(super) fn agree(&mut self, Liveness { interval, misses }: Liveness) {
-        self.heartbeat_ms = u32::try_from(interval.as_millis()).unwrap_or(u32::MAX);
-        self.misses = u8::try_from(misses).unwrap_or(u8::MAX);
+    /// Another rule is agreed on.
+    pub(super) fn agree(&mut self, liveness: Liveness) {
+        (self.heartbeat_ms, self.misses) = liveness.numbers();
     }
 
+    /// The rule under which it beats.
     pub(super) fn liveness(&self) -> Liveness {
-        let interval = Duration::from_millis(self.heartbeat_ms.into());
-        Liveness { interval, misses: self.misses.into() }
+        Liveness::of(self.heartbeat_ms, self.misses)
     }
 }
 
@@ -216,8 +205,8 @@ impl Sessions {
 
     /// Removes a session. Its connection, if it has one, has none any more.
     pub(super) fn remove(&mut self, id: &SessionId) -> Option<Session> {
-        self.disconnect(*id);
         let place = self.sessions.place(id)?;
+        self.disconnect(*id);
         if let Some(token) = token_at(&self.sessions, place) {
             self.by_token.remove(&token, place);
         }

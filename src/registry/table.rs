@@ -134,9 +134,9 @@ impl<T: Keyed> Table<T> {
         self.at_mut(place)
     }
 
-    /// Adds a value, in place of one with the same key. Returns where it is.
+    /// Adds a value; there is none with its key. Returns where it is.
     pub(super) fn insert(&mut self, value: T) -> u32 {
-        self.remove(value.key());
+        debug_assert!(self.place(value.key()).is_none());
         let place = self.free.pop().unwrap_or_else(|| {
             self.values.push(None);
             u32::try_from(self.values.len() - 1).expect("memory holds fewer")
@@ -210,6 +210,7 @@ mod tests {
                     let gone = table.remove(&key).map(|word| word.1);
                     prop_assert_eq!(gone, map.remove(&key));
                 } else {
+                    table.remove(&key);
                     table.insert(Word(key.clone(), value));
                     map.insert(key, value);
                 }

@@ -108,6 +108,9 @@ impl ReadLoop {
     ) -> usize {
         let mut left = actor.line.borrow_mut().take_unhandled();
         if left.is_empty() {
+            if bytes.is_empty() {
+                return 0;
+            }
             let frames = actor.receive(&mut bytes, frames_max, ctx);
             actor.line.borrow_mut().keep_unhandled(bytes.to_vec());
             return frames;
