@@ -1,7 +1,17 @@
 //! Every knob of the server: what it means, its unit, its default and why.
 //!
-//! Relations between knobs are checked once, by [`Config::check`]; the detection bound is computed
-//! here, in [`Liveness::detection_bound`], and nowhere else.
+//! The table below is the one source of them all: the fields of [`Config`], their defaults, the keys of the
+//! configuration file, the environment variables, the flags of `herenow serve`, and what `herenow print-config` says of
+//! each. Relations between knobs are checked once, by [`Config::check`]; the detection bound is computed here, in
+//! [`Liveness::detection_bound`], and nowhere else.
+//!
+//! [`sources`] reads file, environment and flags, [`document`] writes what was read, [`reload`] says what a running server
+//! takes over.
+
+pub mod document;
+pub mod knob;
+pub mod reload;
+pub mod sources;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -10,6 +20,11 @@ use std::time::Duration;
 use herenow_protocol::OperatorKey;
 use herenow_protocol::limits::{DEFAULT_PORT, SIGN_IN_DEADLINE};
 
+use knob::configuration;
+
+#[cfg(test)]
+mod tests;
+
 /// The most that the bound grants on top of the silence itself, for timers and the fan-out.
 const SLACK_MAX: Duration = Duration::from_millis(500);
 
@@ -17,59 +32,87 @@ const SLACK_MAX: Duration = Duration::from_millis(500);
 const HEARTBEATS: (Duration, Duration) =
     (Duration::from_millis(1), Duration::from_secs(30 * 24 * 60 * 60));
 
-/// How the server behaves. `Config::default()` is right for a LAN and a laptop alike.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Config {
-    /// Where to listen. Default: loopback, so that nothing is exposed by accident.
-    pub listen: SocketAddr,
-    /// Allows a bind outside loopback although anybody may sign in. Default: false.
-    pub insecure_open: bool,
-    /// The heartbeat interval of a client that does not ask for one. Default: 2 s, so that a pulled
-    /// cable is told within 10.5 s while a phone still sleeps between beats.
-    pub heartbeat: Duration,
-    /// The shortest interval that a client may ask for. Default: 100 ms, a game seat's hurry.
-    pub heartbeat_min: Duration,
-    /// The longest interval that a client may ask for. Default: 10 min, a phone's thrift.
-    pub heartbeat_max: Duration,
-    /// Heartbeats that may stay unheard. Default: 5.
-    pub misses: u32,
-    /// From accept to a complete Hello. Default: 5 s in all, however slowly the bytes trickle.
-    pub sign_in_deadline: Duration,
-    /// Changes are told at once while that takes little of the time, else at most once a tick. Default: 20 ms.
-    pub tick: Duration,
-    /// The longest tick. Under load it stretches so that writing takes at most half of the time, and every heartbeat's
-    /// answer says so; a stretched tick may go beyond what the detection bound grants for it. Default: 2 s, which leaves
+// Each knob: what it means in one sentence, then why its default is what it is; the field, its type and its default; the
+// key in the section of the file, the flag, and whether a running server takes a new value over.
+configuration! {
+    [server]
+    /// Address and port to listen on; port 0 takes a free one.
+    /// Loopback, so that nothing is exposed by accident.
+    listen: SocketAddr = SocketAddr::from((Ipv4Addr::LOCALHOST, DEFAULT_PORT)), "listen", "listen", AfterRestart;
+    /// Listen outside this computer although anybody may sign in under any free name.
+    insecure_open: bool = false, "insecure_open", "insecure-open", AfterRestart;
+    /// Threads that serve connections, 1 to 64.
+    /// One per processor, four at most.
+    arbiters: usize = processors().min(4), "threads", "threads", AfterRestart;
+    /// Keep sessions and the log of transitions in this folder, so that a restart is seen by nobody.
+    /// Empty: nothing is kept on disk.
+    state: Option<PathBuf> = None, "state", "state", AfterRestart;
+    /// How long transitions are kept in the log.
+    log_keep: Duration = Duration::from_secs(30 * 24 * 60 * 60), "log_keep", "log-keep", AfterRestart;
+    /// At a stop: the soonest that a client is asked to come back.
+    come_back_min: Duration = Duration::from_millis(500), "come_back_min", "come-back-min", AtOnce;
+    /// At a stop: the latest that a client is asked to come back; with a state folder before it would be reported gone.
+    /// Each client gets a time of its own, so that a restarted server is not stormed.
+    come_back_max: Duration = Duration::from_secs(5), "come_back_max", "come-back-max", AtOnce;
+    /// At a stop: how long slow readers are waited for.
+    shutdown_deadline: Duration = Duration::from_millis(2_500), "shutdown_deadline", "shutdown-deadline", AtOnce;
+
+    [log]
+    /// What is logged: a level, or levels by module such as "warn,herenow::store=debug". RUST_LOG wins if it is set.
+    log_filter: String = "info".to_owned(), "filter", "log-filter", AtOnce;
+    /// How log lines look: "text" for people, "json" for programs, "auto" for text on a terminal and JSON elsewhere.
+    log_format: LogFormat = LogFormat::Auto, "format", "log-format", AfterRestart;
+
+    [heartbeat]
+    /// Heartbeat interval of clients that ask for none.
+    /// With five misses a pulled cable is told within 10.5 s, while a phone still sleeps between beats.
+    heartbeat: Duration = Duration::from_secs(2), "interval", "heartbeat", AtOnce;
+    /// Shortest heartbeat interval that a client may ask for.
+    /// A game seat is in a hurry.
+    heartbeat_min: Duration = Duration::from_millis(100), "min", "heartbeat-min", AtOnce;
+    /// Longest heartbeat interval that a client may ask for.
+    /// A phone is thrifty.
+    heartbeat_max: Duration = Duration::from_secs(600), "max", "heartbeat-max", AtOnce;
+    /// Heartbeats that may stay unheard before someone is gone, 2 to 100.
+    misses: u32 = 5, "misses", "misses", AtOnce;
+    /// How long someone who lost the connection without a goodbye is still shown, so that a blip is seen by nobody.
+    /// Never longer than the announced bound, nor than the resume window.
+    grace: Duration = Duration::from_secs(5), "grace", "grace", AfterRestart;
+    /// How long a lost session can be resumed, and a name is kept for who has its key.
+    resume_window: Duration = Duration::from_secs(60), "resume_window", "resume-window", AfterRestart;
+
+    [fanout]
+    /// How far apart changes are told when there are too many to tell each at once.
+    tick: Duration = Duration::from_millis(20), "tick", "tick", AfterRestart;
+    /// The longest tick: under load it stretches so that telling takes at most half of the time.
+    /// Every heartbeat's answer says so; a stretched tick may go beyond what the detection bound grants for it. 2 s leave
     /// 100 µs for each of 10,000 watchers.
-    pub tick_max: Duration,
-    /// What one session may have queued before its views are marked behind, in bytes. Default: 64 KiB.
-    pub outbox_bytes_max: usize,
-    /// How long a blocked socket may take no byte. Default: 30 s.
-    pub write_stall: Duration,
-    /// How long a session that lost its connection without a goodbye still counts, so that a blip is seen by nobody.
-    /// Never longer than the announced bound. Default: 5 s.
-    pub grace: Duration,
-    /// How long a session that lost its connection can be resumed, and a name is kept for who has its key. Default: 60 s.
-    pub resume_window: Duration,
-    /// Rooms at a time, the lobby included. Default: 10,000.
-    pub rooms_max: usize,
-    /// Users of whom it is remembered when they were last seen. Default: 100,000.
-    pub last_seen_max: usize,
-    /// Connections accepted in a second, so that a storm of them leaves time for everyone else. Default: 5,000.
-    pub accepts_per_second: u32,
-    /// Who may ask why anybody is shown as they are. Default: nobody.
-    pub operator: Option<OperatorKey>,
-    /// The folder that keeps sessions and transitions across restarts. Default: none, nothing is kept on disk.
-    pub state: Option<PathBuf>,
-    /// How long transitions are kept there. Default: 30 days.
-    pub log_keep: Duration,
-    /// At a planned stop each client is told to come back at a time of its own in this range; see
-    /// [`Self::slots`].
-    /// Default: 0.5 to 5 s, so that a restarted server is not stormed.
-    pub come_back: (Duration, Duration),
-    /// From the order to stop to the end, at most. Default: 2.5 s.
-    pub shutdown_deadline: Duration,
-    /// Threads that serve connections. Default: one per processor, four at most.
-    pub arbiters: usize,
+    tick_max: Duration = Duration::from_secs(2), "tick_max", "tick-max", AfterRestart;
+    /// Bytes that may wait for one slow reader before it gets a fresh list instead of the news, at least 32768.
+    outbox_bytes_max: usize = 64 * 1024, "outbox_bytes_max", "outbox-bytes-max", AtOnce;
+    /// How long a blocked reader may take no byte before it is dropped.
+    write_stall: Duration = Duration::from_secs(30), "write_stall", "write-stall", AtOnce;
+
+    [limits]
+    /// How long a connection may take from being accepted to a complete sign-in, however slowly the bytes trickle.
+    sign_in_deadline: Duration = SIGN_IN_DEADLINE, "sign_in_deadline", "sign-in-deadline", AtOnce;
+    /// Connections accepted in a second, so that a storm of them leaves time for everyone else.
+    accepts_per_second: u32 = 5_000, "accept_rate", "accept-rate", AtOnce;
+    /// Rooms at a time, the lobby included, 1 to 1000000.
+    rooms_max: usize = 10_000, "rooms_max", "rooms-max", AfterRestart;
+    /// Users of whom it is remembered when they were last seen.
+    last_seen_max: usize = 100_000, "last_seen_max", "last-seen-max", AfterRestart;
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Text on a terminal, JSON elsewhere.
+    Auto,
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
 }
 
 /// A relation between knobs that does not hold.
@@ -140,6 +183,29 @@ pub enum ConfigError {
     Outbox(usize),
 }
 
+impl ConfigError {
+    /// The flags of the knobs that the relation is between.
+    #[must_use]
+    pub fn flags(&self) -> &'static [&'static str] {
+        match self {
+            Self::OpenToAll(_) => &["listen", "insecure-open"],
+            Self::Heartbeat { .. } => &["heartbeat", "heartbeat-min", "heartbeat-max"],
+            Self::HeartbeatLimits(..) => &["heartbeat-min", "heartbeat-max"],
+            Self::Misses(_) => &["misses"],
+            Self::TickTooLong { .. } => &["tick", "heartbeat-min"],
+            Self::TickMax(..) => &["tick", "tick-max"],
+            Self::Arbiters(_) => &["threads"],
+            Self::Nothing("--sign-in-deadline") => &["sign-in-deadline"],
+            Self::Nothing(_) => &["write-stall"],
+            Self::ComeBack(..) => &["come-back-min", "come-back-max"],
+            Self::Grace(..) => &["grace", "resume-window"],
+            Self::Rooms(_) => &["rooms-max"],
+            Self::AcceptRate => &["accept-rate"],
+            Self::Outbox(_) => &["outbox-bytes-max"],
+        }
+    }
+}
+
 /// The rule by which one connection's silence is judged, the same at both ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Liveness {
@@ -190,7 +256,7 @@ impl Config {
         if let Some((name, _)) = spans.into_iter().find(|(_, span)| span.is_zero()) {
             return Err(ConfigError::Nothing(name));
         }
-        let (soonest, latest) = self.come_back;
+        let (soonest, latest) = (self.come_back_min, self.come_back_max);
         if soonest > latest {
             return Err(ConfigError::ComeBack(soonest, latest));
         }
@@ -227,7 +293,7 @@ impl Config {
     /// after its restart only for as long as silence is allowed, so by then everyone must be back, with time to spare.
     #[must_use]
     pub fn slots(&self) -> (Duration, Duration) {
-        let (soonest, latest) = self.come_back;
+        let (soonest, latest) = (self.come_back_min, self.come_back_max);
         let shown = self.liveness(None).silence_max();
         let latest = if self.state.is_some() { latest.min(shown * 3 / 4) } else { latest };
         (soonest.min(latest), latest)
@@ -241,34 +307,8 @@ impl Config {
     }
 }
 
-impl Default for Config {
-    fn default() -> Self {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Self {
-            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, DEFAULT_PORT)),
-            insecure_open: false,
-            heartbeat: Duration::from_secs(2),
-            heartbeat_min: Duration::from_millis(100),
-            heartbeat_max: Duration::from_secs(600),
-            misses: 5,
-            sign_in_deadline: SIGN_IN_DEADLINE,
-            tick: Duration::from_millis(20),
-            tick_max: Duration::from_secs(2),
-            outbox_bytes_max: 64 * 1024,
-            write_stall: Duration::from_secs(30),
-            grace: Duration::from_secs(5),
-            resume_window: Duration::from_secs(60),
-            rooms_max: 10_000,
-            last_seen_max: 100_000,
-            accepts_per_second: 5_000,
-            operator: None,
-            state: None,
-            log_keep: Duration::from_secs(30 * 24 * 60 * 60),
-            come_back: (Duration::from_millis(500), Duration::from_secs(5)),
-            shutdown_deadline: Duration::from_millis(2_500),
-            arbiters: cores.min(4),
-        }
-    }
+fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 impl Liveness {
@@ -306,89 +346,5 @@ impl Liveness {
 
     fn slack(self) -> Duration {
         self.interval.min(SLACK_MAX)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const fn ms(n: u64) -> Duration {
-        Duration::from_millis(n)
-    }
-
-    #[test]
-    fn the_documented_bounds_are_the_computed_ones() {
-        for (interval, bound) in [(2_000, 10_500), (1_000, 5_500), (100, 600), (600_000, 3_000_500)]
-        {
-            let liveness = Liveness { interval: ms(interval), misses: 5 };
-            assert_eq!(liveness.detection_bound(), ms(bound));
-        }
-    }
-
-    #[test]
-    fn a_wish_is_brought_within_the_limits() {
-        let config = Config::default();
-        assert_eq!(config.liveness(None).interval, ms(2_000));
-        assert_eq!(config.liveness(Some(ms(250))).interval, ms(250));
-        assert_eq!(config.liveness(Some(ms(1))).interval, ms(100));
-        assert_eq!(config.liveness(Some(Duration::MAX)).interval, ms(600_000));
-    }
-
-    #[test]
-    fn a_configuration_that_cannot_keep_its_bound_is_refused() {
-        assert_eq!(Config::default().check(), Ok(()));
-        let slow = Config { tick: ms(51), ..Config::default() };
-        assert!(
-            matches!(slow.check(), Err(ConfigError::TickTooLong { most, .. }) if most == ms(50))
-        );
-        let relaxed = Config { heartbeat_min: ms(1_000), ..slow };
-        assert_eq!(relaxed.check(), Ok(()), "half a second of slack holds a tick of 51 ms");
-    }
-
-    #[test]
-    fn slots_to_come_back_end_before_people_would_be_reported_gone() {
-        let kept = Config { state: Some(PathBuf::from("s")), ..Config::default() };
-        assert_eq!(kept.slots(), (ms(500), ms(5_000)));
-        let hurried = Config { heartbeat: ms(1_000), ..kept };
-        assert_eq!(hurried.slots(), (ms(500), ms(3_750)));
-        let forgetful = Config { state: None, ..hurried };
-        assert_eq!(forgetful.slots(), (ms(500), ms(5_000)), "nobody is shown after a restart");
-    }
-
-    #[test]
-    fn mistakes_are_named() {
-        let base = Config::default;
-        let public = SocketAddr::from(([0, 0, 0, 0], 4373));
-        let refused = [
-            (Config { listen: public, ..base() }, ConfigError::OpenToAll(public)),
-            (Config { misses: 1, ..base() }, ConfigError::Misses(1)),
-            (Config { arbiters: 0, ..base() }, ConfigError::Arbiters(0)),
-            (Config { outbox_bytes_max: 100, ..base() }, ConfigError::Outbox(100)),
-            (Config { write_stall: ms(0), ..base() }, ConfigError::Nothing("--write-stall")),
-            (Config { come_back: (ms(2), ms(1)), ..base() }, ConfigError::ComeBack(ms(2), ms(1))),
-            (Config { tick_max: ms(19), ..base() }, ConfigError::TickMax(ms(20), ms(19))),
-            (Config { rooms_max: 0, ..base() }, ConfigError::Rooms(0)),
-            (Config { accepts_per_second: 0, ..base() }, ConfigError::AcceptRate),
-            (
-                Config { grace: ms(2), resume_window: ms(1), ..base() },
-                ConfigError::Grace(ms(2), ms(1)),
-            ),
-        ];
-        for (config, error) in refused {
-            assert_eq!(config.check(), Err(error));
-        }
-        let (least, most) = (Duration::from_micros(999), Duration::from_secs(31 * 24 * 60 * 60));
-        for limits in [(least, ms(600_000)), (ms(100), most)] {
-            let (heartbeat_min, heartbeat_max) = limits;
-            let odd = Config { heartbeat_min, heartbeat_max, ..base() };
-            assert_eq!(odd.check(), Err(ConfigError::HeartbeatLimits(limits.0, limits.1)));
-        }
-        let broken = Config { heartbeat: Duration::from_micros(2_000_900), ..base() };
-        assert_eq!(broken.liveness(None).interval, ms(2_000), "in whole milliseconds");
-        let fast = Config { heartbeat: ms(1), ..base() };
-        assert!(matches!(fast.check(), Err(ConfigError::Heartbeat { .. })));
-        assert_eq!(Config { listen: public, insecure_open: true, ..base() }.check(), Ok(()));
-        assert_eq!(Config { grace: ms(0), resume_window: ms(0), ..base() }.check(), Ok(()));
     }
 }

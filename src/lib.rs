@@ -26,13 +26,13 @@ use std::time::Duration;
 use actix::prelude::*;
 use actix_rt::Arbiter;
 use herenow_protocol::Epoch;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use actors::fanout_actor::{FanoutActor, Fanouts};
 use actors::lines::Lines;
 use actors::listener_actor::ListenerActor;
-use actors::messages::{Drain, Finish, StopAccepting, StopPublishing};
+use actors::messages::{Drain, Finish, Reconfigure, StopAccepting, StopPublishing};
 use actors::registry_actor::RegistryActor;
 use actors::session_actor::Local;
 pub use clock::Clock;
@@ -43,7 +43,8 @@ use tick::Tick;
 
 /// Serves until `shutdown` is cancelled, then says goodbye to everyone and returns.
 ///
-/// `listeners` come from [`actors::listener_actor::bind`]. The first is served on this thread's
+/// The configuration is the channel's first value; each further one is what a running server makes of a new
+/// configuration, see [`Config::reloaded`]. `listeners` come from [`actors::listener_actor::bind`]. The first is served on this thread's
 /// arbiter, each further one on an arbiter of its own. Must run inside an actix [`System`]. `serving` is called once,
 /// when connections are accepted.
 ///
@@ -52,12 +53,12 @@ use tick::Tick;
 /// logged, the others go on.
 pub async fn run(
     listeners: Vec<TcpListener>,
-    config: Config,
+    mut configs: watch::Receiver<Arc<Config>>,
     clock: Clock,
     shutdown: CancellationToken,
     serving: impl FnOnce(&Config),
 ) -> io::Result<()> {
-    let config = Arc::new(config);
+    let config = Arc::clone(&configs.borrow_and_update());
     let (registry_state, store) = open_registry(&config, clock)?;
     let registry_context = Context::<RegistryActor>::new();
     let registry = registry_context.address();
@@ -78,8 +79,9 @@ pub async fn run(
     registry_context.run(RegistryActor::new(registry_state, fanouts, clock, store.clone()));
     serving(&config);
 
-    shutdown.cancelled().await;
-    stop(&posts, &registry, config.shutdown_deadline).await;
+    follow(&mut configs, &posts, &shutdown).await;
+    let patience = configs.borrow().shutdown_deadline;
+    stop(&posts, &registry, patience).await;
     for thread in threads {
         thread.stop();
         // A thread that panicked has nothing left to stop.
@@ -135,7 +137,7 @@ impl Station {
         let Self { arbiter, config, clock, registry } = self;
         let lines = Lines::new(arbiter, Tick::new(config.tick, config.tick_max));
         let fanout = FanoutActor::new(lines.clone(), Arc::clone(&config), clock).start();
-        let local = Rc::new(Local::new(config, clock, registry, lines));
+        let local = Rc::new(Local::new(&config, clock, registry, lines));
         let listener = ListenerActor::new(listener, local).start();
         Post { listener, fanout }
     }
@@ -148,6 +150,30 @@ impl Station {
             let _ = started.send(self.open(listener));
         });
         post.await.ok()
+    }
+}
+
+/// Hands new configurations on until the server is to stop.
+async fn follow(
+    configs: &mut watch::Receiver<Arc<Config>>,
+    posts: &[Post],
+    shutdown: &CancellationToken,
+) {
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            changed = configs.changed() => {
+                if changed.is_err() {
+                    // Nobody is left who could change anything.
+                    return shutdown.cancelled().await;
+                }
+                let config = Arc::clone(&configs.borrow_and_update());
+                for post in posts {
+                    post.listener.do_send(Reconfigure(Arc::clone(&config)));
+                    post.fanout.do_send(Reconfigure(Arc::clone(&config)));
+                }
+            }
+        }
     }
 }
 

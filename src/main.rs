@@ -5,6 +5,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 mod cli;
+mod configure;
+mod logging;
 mod serve;
 
 /// Takes a tenth less for a session than the system's own: `docs/benchmarks.md`.
@@ -31,7 +33,11 @@ Try it in three terminals:
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Serve: answer who is here, until stopped
-    Serve(serve::Serve),
+    Serve(configure::Given),
+    /// Check the configuration, and say what is wrong with it
+    CheckConfig(configure::Given),
+    /// Print the configuration, with words about every key
+    PrintConfig(configure::Print),
     /// Print who is here
     Who(cli::args::Who),
     /// Sign in and print what happens, as it happens
@@ -52,8 +58,10 @@ enum Command {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    match arguments.command.unwrap_or_else(|| Command::Serve(serve::Serve::default())) {
-        Command::Serve(arguments) => serve::run(&arguments),
+    match arguments.command.unwrap_or_else(|| Command::Serve(configure::Given::default())) {
+        Command::Serve(given) => serve::run(given),
+        Command::CheckConfig(given) => configure::check(&given),
+        Command::PrintConfig(arguments) => configure::print(&arguments),
         Command::Who(arguments) => cli::run(cli::who::run(arguments)),
         Command::Watch(arguments) => cli::run(cli::watch::run(arguments)),
         Command::Set(arguments) => cli::run(cli::set::run(arguments)),

@@ -10,36 +10,38 @@ const BURST: Duration = Duration::from_millis(100);
 /// Lets so many through in a second, a tenth of that at once.
 #[derive(Debug)]
 pub(crate) struct Pace {
-    per_second: f64,
     tokens: f64,
     filled_at: Instant,
 }
 
 impl Pace {
-    /// A full bucket. `per_second` is at least 1.
+    /// A full bucket.
     pub(crate) fn new(per_second: u32, now: Instant) -> Self {
-        let per_second = f64::from(per_second.max(1));
-        Self { per_second, tokens: Self::room(per_second), filled_at: now }
+        Self { tokens: Self::room(rate(per_second)), filled_at: now }
     }
 
-    /// Takes a token. Returns how long to wait before the next one is taken.
-    pub(crate) fn take(&mut self, now: Instant) -> Duration {
+    /// Takes a token of a bucket that is filled at this rate, at least 1. Returns how long to wait before the next one is
+    /// taken.
+    pub(crate) fn take(&mut self, per_second: u32, now: Instant) -> Duration {
+        let rate = rate(per_second);
         let passed = now.saturating_duration_since(self.filled_at);
         self.filled_at = self.filled_at.max(now);
-        let filled = self.tokens + passed.as_secs_f64() * self.per_second;
-        self.tokens = filled.min(Self::room(self.per_second)) - 1.0;
+        let filled = self.tokens + passed.as_secs_f64() * rate;
+        self.tokens = filled.min(Self::room(rate)) - 1.0;
         match self.tokens < 0.0 {
             // Waiting for a tenth of the bucket costs fewer wake-ups than waiting for single tokens.
-            true => {
-                Duration::from_secs_f64((-self.tokens / self.per_second).max(0.001)).max(BURST / 10)
-            }
+            true => Duration::from_secs_f64((-self.tokens / rate).max(0.001)).max(BURST / 10),
             false => Duration::ZERO,
         }
     }
 
-    fn room(per_second: f64) -> f64 {
-        (per_second * BURST.as_secs_f64()).max(1.0)
+    fn room(rate: f64) -> f64 {
+        (rate * BURST.as_secs_f64()).max(1.0)
     }
+}
+
+fn rate(per_second: u32) -> f64 {
+    f64::from(per_second.max(1))
 }
 
 #[cfg(test)]
@@ -53,11 +55,11 @@ mod tests {
         let (mut pace, mut now, mut accepted) = (Pace::new(1_000, start), start, 0);
         while now < start + Duration::from_secs(2) {
             accepted += 1;
-            now += pace.take(now);
+            now += pace.take(1_000, now);
         }
         assert!((2_000..=2_110).contains(&accepted), "{accepted} in two seconds and a burst");
         assert_eq!(
-            Pace::new(1, start).take(start),
+            Pace::new(1, start).take(1, start),
             Duration::ZERO,
             "a quiet server accepts at once"
         );

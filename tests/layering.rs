@@ -17,6 +17,7 @@ const RULES: &[(&str, &[&str])] = &[
     ("src/registry", PURE),
     ("src/session.rs", PURE),
     ("src/config.rs", PURE),
+    ("src/config", PURE),
     ("src/actors/outbox.rs", PURE),
     ("client/src/view.rs", PURE),
     ("client/src/view", PURE),

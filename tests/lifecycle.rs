@@ -49,6 +49,7 @@ fn run(arguments: &[&str]) -> Output {
     let mut process = Command::new(HERENOW)
         .args(arguments)
         .env_remove("RUST_LOG")
+        .env("HERENOW_CONFIG", "")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -173,7 +174,11 @@ fn nobody_needs_to_read_the_greeting() {
 fn a_log_that_nobody_reads_any_more_disturbs_nobody() {
     let mut command = Command::new(HERENOW);
     command.args(["serve", "--listen", "127.0.0.1:0"]).stdin(Stdio::null());
-    command.stdout(Stdio::piped()).stderr(Stdio::piped()).env("RUST_LOG", "debug");
+    command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .env("RUST_LOG", "debug")
+        .env("HERENOW_CONFIG", "");
     let mut process = command.spawn().expect("the server can be started");
     let mut greeting = [0; 64];
     let mut stdout = process.stdout.take().expect("it is a pipe");

@@ -69,6 +69,7 @@ fn serve(program: &Path, threads: usize) -> Command {
         .args(["serve", "--listen", "127.0.0.1:0", "--accept-rate", "1000000"])
         .args(["--threads", &threads.to_string()])
         .env_remove("HERENOW_STATE")
+        .env("HERENOW_CONFIG", "")
         .env("RUST_LOG", "warn");
     command
 }

@@ -82,7 +82,7 @@ fn arbiter(config: Config) -> Rc<Local> {
     let fanout = FanoutActor::new(lines.clone(), Arc::clone(&config), clock).start();
     let registry = Registry::new(Epoch([1; 16]), Rules::from(&*config));
     let registry = RegistryActor::new(registry, Fanouts(vec![fanout]), clock, None).start();
-    Rc::new(Local::new(config, clock, registry, lines))
+    Rc::new(Local::new(&config, clock, registry, lines))
 }
 
 /// Lets the sessions run until so many are signed in.

@@ -13,7 +13,7 @@ use herenow_protocol::{CloseReason, ServerMessage};
 
 use super::line::SharedLine;
 use super::lines::{Lines, Watchers};
-use super::messages::{Drain, Inspect, Publish, ToSession};
+use super::messages::{Drain, Inspect, Publish, Reconfigure, ToSession};
 use super::publication::Publication;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -174,6 +174,14 @@ impl Handler<Inspect> for FanoutActor {
         MessageResult(
             self.lines.get(connection).map(|line| line.borrow().vitals(self.clock.instant())),
         )
+    }
+}
+
+impl Handler<Reconfigure> for FanoutActor {
+    type Result = ();
+
+    fn handle(&mut self, Reconfigure(config): Reconfigure, _: &mut Context<Self>) {
+        self.config = config;
     }
 }
 

@@ -9,7 +9,7 @@ use actix::prelude::*;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::TcpListener;
 
-use super::messages::StopAccepting;
+use super::messages::{Reconfigure, StopAccepting};
 use super::session_actor::{Local, SessionActor};
 use super::socket::{keep_alive, log_refusal};
 use crate::pace::Pace;
@@ -76,7 +76,7 @@ impl Actor for ListenerActor {
     fn started(&mut self, ctx: &mut Self::Context) {
         let listener = self.listener.take().expect("an actor is started once");
         let local = Rc::clone(&self.local);
-        let bound = local.config().liveness(None).detection_bound();
+        let bound = local.usual().detection_bound();
         log_refusal("keepalive", keep_alive(&SockRef::from(&listener), bound));
         let accepting = async move {
             match TcpListener::from_std(listener) {
@@ -85,6 +85,14 @@ impl Actor for ListenerActor {
             }
         };
         ctx.spawn(accepting.into_actor(self));
+    }
+}
+
+impl Handler<Reconfigure> for ListenerActor {
+    type Result = ();
+
+    fn handle(&mut self, Reconfigure(config): Reconfigure, _: &mut Context<Self>) {
+        self.local.reconfigure(&config);
     }
 }
 
@@ -98,9 +106,7 @@ impl Handler<StopAccepting> for ListenerActor {
 
 async fn accept_all(listener: &TcpListener, local: &Rc<Local>) {
     let mut wait = BACK_OFF.0;
-    let share = u32::try_from(local.config().arbiters).unwrap_or(1).max(1);
-    let per_second = local.config().accepts_per_second.div_ceil(share);
-    let mut pace = Pace::new(per_second, local.clock().instant());
+    let mut pace = Pace::new(local.accepts_per_second(), local.clock().instant());
     loop {
         match listener.accept().await {
             Ok((stream, address)) => {
@@ -109,7 +115,7 @@ async fn accept_all(listener: &TcpListener, local: &Rc<Local>) {
                 }
                 wait = BACK_OFF.0;
                 SessionActor::begin(stream.into(), address, local);
-                let pause = pace.take(local.clock().instant());
+                let pause = pace.take(local.accepts_per_second(), local.clock().instant());
                 if !pause.is_zero() {
                     tokio::time::sleep(pause).await;
                 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use actix::Message;
 
 use super::publication::Publication;
+use crate::config::Config;
 use crate::registry::{Answer, Command, ConnectionId, Delivery, Vitals};
 
 /// A connection's command. To the registry.
@@ -42,6 +43,11 @@ pub struct ToSession {
 #[derive(Debug, Message)]
 #[rtype(result = "Option<Vitals>")]
 pub struct Inspect(pub ConnectionId);
+
+/// What counts from now on. To every listener and every fan-out.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Reconfigure(pub Arc<Config>);
 
 /// Accept no more. To every listener.
 #[derive(Debug, Message)]

@@ -12,7 +12,6 @@ use std::cell::{Cell, RefCell};
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix::prelude::*;
@@ -40,7 +39,11 @@ const CHECK_GRID: Duration = Duration::from_millis(250);
 
 /// What the sessions of one arbiter share.
 pub struct Local {
-    config: Arc<Config>,
+    /// Replaced when the configuration is reloaded. Not shared with other arbiters, which would slow down counting who
+    /// holds it.
+    config: RefCell<Rc<Config>>,
+    /// The heartbeat rule that sockets inherit from their listener.
+    usual: Liveness,
     clock: Clock,
     registry: Addr<RegistryActor>,
     lines: Lines,
@@ -53,20 +56,35 @@ pub struct Local {
 impl Local {
     /// What the sessions with these lines share.
     #[must_use]
-    pub fn new(
-        config: Arc<Config>,
-        clock: Clock,
-        registry: Addr<RegistryActor>,
-        lines: Lines,
-    ) -> Self {
-        let (begun, effects) = (clock.instant(), Cell::default());
-        Self { config, clock, registry, lines, begun, effects }
+    pub fn new(config: &Config, clock: Clock, registry: Addr<RegistryActor>, lines: Lines) -> Self {
+        let (begun, effects, usual) = (clock.instant(), Cell::default(), config.liveness(None));
+        let config = RefCell::new(Rc::new(config.clone()));
+        Self { config, usual, clock, registry, lines, begun, effects }
     }
 
-    /// The knobs.
+    /// The knobs as they are now.
     #[must_use]
-    pub fn config(&self) -> &Config {
-        &self.config
+    pub fn config(&self) -> Rc<Config> {
+        Rc::clone(&self.config.borrow())
+    }
+
+    /// These knobs count from now on.
+    pub fn reconfigure(&self, config: &Config) {
+        self.config.replace(Rc::new(config.clone()));
+    }
+
+    /// The heartbeat rule that the sockets of this arbiter inherit.
+    #[must_use]
+    pub fn usual(&self) -> Liveness {
+        self.usual
+    }
+
+    /// This arbiter's share of the connections that are accepted in a second.
+    #[must_use]
+    pub fn accepts_per_second(&self) -> u32 {
+        let config = self.config.borrow();
+        let arbiters = u32::try_from(config.arbiters).unwrap_or(1).max(1);
+        config.accepts_per_second.div_ceil(arbiters)
     }
 
     /// The clock.
@@ -93,14 +111,14 @@ pub struct SessionActor {
 impl SessionActor {
     /// Starts a session for an accepted connection, on this thread.
     pub fn begin(socket: AnySocket, address: SocketAddr, local: &Rc<Local>) {
-        let now = local.clock.instant();
-        let outbox = Outbox::new(local.config.outbox_bytes_max);
+        let (now, config) = (local.clock.instant(), local.config());
+        let outbox = Outbox::new(config.outbox_bytes_max);
         let line = Rc::new(RefCell::new(Line::new(outbox, socket, now)));
         let connection = local.lines.insert(Rc::clone(&line));
         tracing::debug!(connection = connection.0, %address, "connected");
         let actor = Self {
             connection,
-            session: Session::new(&local.config, now),
+            session: Session::new(&config, now),
             line,
             local: Rc::clone(local),
             decisive: SpawnHandle::default(),
@@ -120,11 +138,12 @@ impl SessionActor {
     fn receive(&mut self, bytes: &mut &[u8], frames_max: usize, ctx: &mut SessionContext) -> usize {
         let now = self.now();
         let mut frames = 0;
+        let config = self.local.config();
         let mut effects = self.local.effects.take();
         while frames < frames_max && self.is_reading() {
             match split_body(bytes, self.session.frame_bytes_max()) {
                 Ok(Some(body)) => {
-                    self.session.receive(body, &self.local.config, now, &mut effects);
+                    self.session.receive(body, &config, now, &mut effects);
                 }
                 Ok(None) => break,
                 Err(error) => self.session.violated(&error, &mut effects),
@@ -163,7 +182,7 @@ impl SessionActor {
         }
         let (now, outflow) = (self.now(), self.line.borrow().outbox.outflow());
         let mut effects = self.local.effects.take();
-        let next = self.session.check(outflow, &self.local.config, now, &mut effects);
+        let next = self.session.check(outflow, &self.local.config(), now, &mut effects);
         self.perform(&mut effects, ctx);
         self.local.effects.set(effects);
         let timer = next.map(|at| ctx.run_later(at.saturating_duration_since(now), Self::check));

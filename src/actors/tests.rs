@@ -109,7 +109,7 @@ impl Rig {
         let registry = Registry::new(Epoch([1; 16]), Rules::from(&*config));
         let fanouts = Fanouts([vec![fanout], others].concat());
         let registry = RegistryActor::new(registry, fanouts, clock, None).start();
-        let local = Rc::new(Local::new(config, clock, registry.clone(), lines.clone()));
+        let local = Rc::new(Local::new(&config, clock, registry.clone(), lines.clone()));
         Self { local, registry, lines }
     }
 

@@ -8,16 +8,20 @@ use herenow::Config;
 
 use super::args::Demo;
 use super::crowd;
-use crate::serve::{EXIT_CONFIG, fail, log_to_stderr, operator, serve, server_flag};
+use crate::logging::Logging;
+use crate::serve::{EXIT_CONFIG, fail, operator, serve, server_flag};
 
 /// Serves, and lets people come and go over real sockets of this computer.
 pub(crate) fn run(arguments: &Demo) -> ExitCode {
-    log_to_stderr("warn");
-    let config = Config { listen: arguments.listen, operator: operator(), ..Config::default() };
+    let listen = arguments.listen;
+    let config = Config { listen, log_filter: "warn".to_owned(), ..Config::default() };
     if let Err(error) = config.check() {
         return fail(EXIT_CONFIG, &error);
     }
-    serve(config, |address, _| {
+    if let Err(error) = Logging::begin(&config) {
+        return fail(EXIT_CONFIG, &error);
+    }
+    serve(Config { operator: operator(), ..config }, None, |address, _| {
         greet(address, arguments.people);
         crowd::gather(address, arguments.people, arguments.seed);
     })

@@ -9,7 +9,7 @@ pub(crate) mod demo;
 pub(crate) mod explain;
 pub(crate) mod health;
 pub(crate) mod log;
-mod output;
+pub(crate) mod output;
 pub(crate) mod pair;
 mod printer;
 pub(crate) mod set;

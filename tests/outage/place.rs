@@ -46,6 +46,7 @@ impl Place {
         // `env`, because a test server goes by no setting of whoever runs the tests.
         let mut command = Command::new("env");
         command.arg("RUST_LOG=info,herenow::actors::session_actor=debug");
+        command.args(["HERENOW_CONFIG=", "HERENOW_LOG_FORMAT=text"]);
         command.arg(HERENOW).args(self.serve_arguments());
         command.env("XDG_STATE_HOME", self.account.path());
         TestServer::spawn(command)

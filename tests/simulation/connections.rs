@@ -190,7 +190,8 @@ fn every_end_of_a_connection_has_its_cause() {
 
 #[test]
 fn a_planned_stop_is_said_and_everyone_comes_back() {
-    let config = Config { come_back: (SECOND * 3, SECOND * 3), ..Config::default() };
+    let config =
+        Config { come_back_min: SECOND * 3, come_back_max: SECOND * 3, ..Config::default() };
     let mut world = World::with(8, config);
     let (ada, bob) = (world.join("ada"), world.join("bob"));
     world.advance(SECOND * 3);

@@ -60,8 +60,8 @@ impl TestServer {
     pub(crate) fn spawn(mut command: Command) -> Self {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let started_at = now();
-        let mut process =
-            command.env_remove("RUST_LOG").spawn().expect("the server can be started");
+        let process = command.env_remove("RUST_LOG").env("HERENOW_CONFIG", "").spawn();
+        let mut process = process.expect("the server can be started");
         let stdout = process.stdout.take().expect("its stdout is a pipe");
         let stderr = process.stderr.take().expect("its stderr is a pipe");
         let log = Arc::new(Mutex::new(String::new()));

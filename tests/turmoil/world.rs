@@ -163,7 +163,7 @@ async fn serve(epoch: Epoch) -> turmoil::Result {
     let fanout = FanoutActor::new(lines.clone(), Arc::clone(&config), clock).start();
     let registry = Registry::new(epoch, Rules::from(&*config));
     let registry = RegistryActor::new(registry, Fanouts(vec![fanout]), clock, None).start();
-    let local = Rc::new(Local::new(config, clock, registry, lines));
+    let local = Rc::new(Local::new(&config, clock, registry, lines));
     let listener = TcpListener::bind(("0.0.0.0", PORT)).await?;
     loop {
         let (stream, address) = listener.accept().await?;

@@ -129,11 +129,11 @@ impl ReadLoop {
         if !actor.agreed {
             return;
         }
-        let (config, liveness) = (&actor.local.config, actor.session.liveness());
+        let (config, liveness) = (actor.local.config(), actor.session.liveness());
         if self.tuned == Tuned::No {
             self.tuned = Tuned::Agreed;
             // What is usual the socket has inherited.
-            if liveness != config.liveness(None) {
+            if liveness != actor.local.usual() {
                 actor.line.borrow().socket().agreed(liveness.detection_bound());
             }
         }

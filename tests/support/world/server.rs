@@ -172,7 +172,7 @@ impl Server {
     pub fn say_goodbye(&mut self, now: Moment) {
         self.publishing = false;
         let reason = CloseReason::ServerShutdown;
-        let (soonest, latest) = self.config.come_back;
+        let (soonest, latest) = (self.config.come_back_min, self.config.come_back_max);
         let ids: Vec<_> = self.desks.keys().copied().collect();
         let slots = u32::try_from(ids.len()).expect("few");
         for (id, slot) in ids.into_iter().zip(0..) {
