@@ -57,6 +57,17 @@ configuration! {
     /// At a stop: how long slow readers are waited for.
     shutdown_deadline: Duration = Duration::from_millis(2_500), "shutdown_deadline", "shutdown-deadline", AtOnce;
 
+    [tls]
+    /// Address and port to speak TLS on, beside the plain one.
+    /// Empty: nowhere. The usual port is 4374.
+    tls_listen: Option<SocketAddr> = None, "listen", "tls-listen", AfterRestart;
+    /// The server's certificate and those that lead to its authority, as a PEM file.
+    /// It is read again at SIGHUP and soon after it has changed.
+    tls_certificate: Option<PathBuf> = None, "certificate", "tls-certificate", AfterRestart;
+    /// The certificate's private key, as a PEM file.
+    /// It is read again with the certificate.
+    tls_key: Option<PathBuf> = None, "key", "tls-key", AfterRestart;
+
     [log]
     /// What is logged: a level, or levels by module such as "warn,herenow::store=debug". RUST_LOG wins if it is set.
     log_filter: String = "info".to_owned(), "filter", "log-filter", AtOnce;
@@ -115,6 +126,15 @@ pub enum LogFormat {
     Json,
 }
 
+/// A certificate with its chain, and its private key, as PEM files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The server's certificate first, then those that lead to its authority.
+    pub certificate: PathBuf,
+    /// The private key of the first.
+    pub key: PathBuf,
+}
+
 /// A relation between knobs that does not hold.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
@@ -124,6 +144,9 @@ pub enum ConfigError {
          Listen on 127.0.0.1, or say --insecure-open if that is what you want"
     )]
     OpenToAll(SocketAddr),
+    /// TLS needs a certificate.
+    #[error("--tls-listen needs --tls-certificate and --tls-key")]
+    NoCertificate,
     /// The interval is outside its limits.
     #[error("--heartbeat {got:?} is outside {min:?} to {max:?}")]
     Heartbeat {
@@ -188,7 +211,8 @@ impl ConfigError {
     #[must_use]
     pub fn flags(&self) -> &'static [&'static str] {
         match self {
-            Self::OpenToAll(_) => &["listen", "insecure-open"],
+            Self::OpenToAll(_) => &["listen", "tls-listen", "insecure-open"],
+            Self::NoCertificate => &["tls-listen", "tls-certificate", "tls-key"],
             Self::Heartbeat { .. } => &["heartbeat", "heartbeat-min", "heartbeat-max"],
             Self::HeartbeatLimits(..) => &["heartbeat-min", "heartbeat-max"],
             Self::Misses(_) => &["misses"],
@@ -221,8 +245,14 @@ impl Config {
     /// # Errors
     /// The first relation that does not hold, in words for the operator.
     pub fn check(&self) -> Result<(), ConfigError> {
-        if !self.listen.ip().is_loopback() && !self.insecure_open {
-            return Err(ConfigError::OpenToAll(self.listen));
+        let addresses = [Some(self.listen), self.tls_listen].into_iter().flatten();
+        if let Some(public) = addresses.into_iter().find(|at| !at.ip().is_loopback())
+            && !self.insecure_open
+        {
+            return Err(ConfigError::OpenToAll(public));
+        }
+        if self.tls_listen.is_some() && self.tls_files().is_none() {
+            return Err(ConfigError::NoCertificate);
         }
         let (min, max) = (self.heartbeat_min, self.heartbeat_max);
         if !(min..=max).contains(&self.heartbeat) {
@@ -278,6 +308,13 @@ impl Config {
             return Err(ConfigError::TickMax(self.tick, self.tick_max));
         }
         Ok(())
+    }
+
+    /// What proves who the server is, if that was given whole.
+    #[must_use]
+    pub fn tls_files(&self) -> Option<TlsFiles> {
+        let (certificate, key) = (self.tls_certificate.clone()?, self.tls_key.clone()?);
+        Some(TlsFiles { certificate, key })
     }
 
     /// The rule for a client that asks for `wanted`, brought within the limits.

@@ -2,12 +2,13 @@
 //!
 //! Reading order: [`config`] (every knob, and the bound computed from them), [`roster`] (one list),
 //! [`merge`] (how devices become one person), [`registry`] (who is here), [`session`] (one connection's
-//! rules), [`journal`] and [`store`] (what outlives the process), then [`actors`], which run these rules over
+//! rules), [`journal`] and [`store`] (what outlives the process), [`tls`] (how the server proves who it is), then [`actors`], which run these rules over
 //! sockets. Outside [`actors`] code decides; inside it, code does.
 
 pub mod actors;
 pub mod clock;
 pub mod config;
+mod files;
 pub mod journal;
 pub mod merge;
 mod pace;
@@ -16,6 +17,7 @@ pub mod roster;
 pub mod session;
 pub mod store;
 pub mod tick;
+pub mod tls;
 
 use std::io;
 use std::net::TcpListener;
@@ -27,6 +29,7 @@ use actix::prelude::*;
 use actix_rt::Arbiter;
 use herenow_protocol::Epoch;
 use tokio::sync::{oneshot, watch};
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use actors::fanout_actor::{FanoutActor, Fanouts};
@@ -40,19 +43,23 @@ pub use config::Config;
 use registry::{Effect, Registry, Rules};
 use store::{Store, StoreOptions};
 use tick::Tick;
+use tls::Identity;
+
+/// How often it is looked whether the certificate's files have changed.
+const CERTIFICATE_POLL: Duration = Duration::from_secs(10);
 
 /// Serves until `shutdown` is cancelled, then says goodbye to everyone and returns.
 ///
 /// The configuration is the channel's first value; each further one is what a running server makes of a new
-/// configuration, see [`Config::reloaded`]. `listeners` come from [`actors::listener_actor::bind`]. The first is served on this thread's
-/// arbiter, each further one on an arbiter of its own. Must run inside an actix [`System`]. `serving` is called once,
+/// configuration, see [`Config::reloaded`]. `listeners` come from [`actors::listener_actor::bind`]. The first ones are served on this thread's
+/// arbiter, further ones on arbiters of their own. Must run inside an actix [`System`]. `serving` is called once,
 /// when connections are accepted.
 ///
 /// # Errors
 /// The store cannot be opened: its words say which file, why, and what to do. A listener that cannot be used is
 /// logged, the others go on.
 pub async fn run(
-    listeners: Vec<TcpListener>,
+    listeners: impl Into<Listeners>,
     mut configs: watch::Receiver<Arc<Config>>,
     clock: Clock,
     shutdown: CancellationToken,
@@ -64,16 +71,21 @@ pub async fn run(
     let registry = registry_context.address();
     let mut threads = Vec::new();
     let mut posts = Vec::new();
-    for (arbiter, listener) in listeners.into_iter().enumerate() {
+    let listeners = listeners.into();
+    let identity = listeners.identity();
+    for (arbiter, doors) in listeners.by_arbiter().into_iter().enumerate() {
         let station =
             Station { arbiter, config: Arc::clone(&config), clock, registry: registry.clone() };
         if arbiter == 0 {
-            posts.push(station.open(listener));
+            posts.push(station.open(doors));
         } else {
             let thread = Arbiter::new();
-            posts.extend(station.open_on(&thread, listener).await);
+            posts.extend(station.open_on(&thread, doors).await);
             threads.push(thread);
         }
+    }
+    if let Some(identity) = identity {
+        actix_rt::spawn(follow_certificate(identity, clock, shutdown.clone()));
     }
     let fanouts = Fanouts(posts.iter().map(|post| post.fanout.clone()).collect());
     registry_context.run(RegistryActor::new(registry_state, fanouts, clock, store.clone()));
@@ -117,9 +129,81 @@ fn open_registry(config: &Config, clock: Clock) -> io::Result<(Registry, Option<
     Ok((registry, Some(store)))
 }
 
-/// The two actors of an arbiter that outlive its sessions.
+/// Where a server listens: sockets from [`actors::listener_actor::bind`], one of each kind for an arbiter.
+#[derive(Debug, Default)]
+pub struct Listeners {
+    plain: Vec<TcpListener>,
+    tls: Option<(Vec<TcpListener>, Arc<Identity>)>,
+}
+
+/// What one arbiter listens on.
+type Doors = Vec<(TcpListener, Option<TlsAcceptor>)>;
+
+impl From<Vec<TcpListener>> for Listeners {
+    /// Plain connections only.
+    fn from(plain: Vec<TcpListener>) -> Self {
+        Self { plain, tls: None }
+    }
+}
+
+impl Listeners {
+    /// These too, for TLS under this identity.
+    #[must_use]
+    pub fn with_tls(self, listeners: Vec<TcpListener>, identity: Arc<Identity>) -> Self {
+        Self { tls: Some((listeners, identity)), ..self }
+    }
+
+    fn identity(&self) -> Option<Arc<Identity>> {
+        self.tls.as_ref().map(|(_, identity)| Arc::clone(identity))
+    }
+
+    fn by_arbiter(self) -> Vec<Doors> {
+        let (tls, acceptor) = match self.tls {
+            Some((listeners, identity)) => {
+                (listeners, Some(TlsAcceptor::from(tls::server_config(identity))))
+            }
+            None => (Vec::new(), None),
+        };
+        let mut all: Vec<Doors> = Vec::new();
+        all.resize_with(self.plain.len().max(tls.len()), Vec::new);
+        for (doors, plain) in all.iter_mut().zip(self.plain) {
+            doors.push((plain, None));
+        }
+        for (doors, tls) in all.iter_mut().zip(tls) {
+            doors.push((tls, acceptor.clone()));
+        }
+        all
+    }
+}
+
+/// Takes up a certificate soon after its files have changed.
+async fn follow_certificate(identity: Arc<Identity>, clock: Clock, shutdown: CancellationToken) {
+    while shutdown.run_until_cancelled(tokio::time::sleep(CERTIFICATE_POLL)).await.is_some() {
+        let (identity, now) = (Arc::clone(&identity), clock.now().unix_ms);
+        // A disk may be slow, and clients wait for nobody's certificate.
+        let looked = actix_rt::task::spawn_blocking(move || {
+            identity.look(now).inspect(|reloaded| log_certificate(&identity, reloaded))
+        });
+        let _ = looked.await;
+    }
+}
+
+/// Tells the operator what became of a changed certificate.
+pub fn log_certificate(identity: &Identity, reloaded: &Result<bool, tls::TlsError>) {
+    match reloaded {
+        Ok(true) => {
+            let certificate = identity.certificate();
+            let (fingerprint, not_after) = (certificate.fingerprint(), certificate.not_after());
+            tracing::info!(%fingerprint, not_after, "a new certificate is shown from now on");
+        }
+        Ok(false) => tracing::info!("the certificate is the one that is shown already"),
+        Err(error) => tracing::error!(%error, "the new certificate is not used, the old one stays"),
+    }
+}
+
+/// The actors of an arbiter that outlive its sessions.
 struct Post {
-    listener: Addr<ListenerActor>,
+    listeners: Vec<Addr<ListenerActor>>,
     fanout: Addr<FanoutActor>,
 }
 
@@ -133,21 +217,21 @@ struct Station {
 
 impl Station {
     /// Starts serving on this thread.
-    fn open(self, listener: TcpListener) -> Post {
+    fn open(self, doors: Doors) -> Post {
         let Self { arbiter, config, clock, registry } = self;
         let lines = Lines::new(arbiter, Tick::new(config.tick, config.tick_max));
         let fanout = FanoutActor::new(lines.clone(), Arc::clone(&config), clock).start();
         let local = Rc::new(Local::new(&config, clock, registry, lines));
-        let listener = ListenerActor::new(listener, local).start();
-        Post { listener, fanout }
+        let open = |(listener, tls)| ListenerActor::new(listener, Rc::clone(&local), tls).start();
+        Post { listeners: doors.into_iter().map(open).collect(), fanout }
     }
 
     /// Starts serving on another thread; `None` if that one died.
-    async fn open_on(self, thread: &Arbiter, listener: TcpListener) -> Option<Post> {
+    async fn open_on(self, thread: &Arbiter, doors: Doors) -> Option<Post> {
         let (started, post) = oneshot::channel();
         thread.spawn_fn(move || {
             // Nobody waits any more only if the server is being dropped.
-            let _ = started.send(self.open(listener));
+            let _ = started.send(self.open(doors));
         });
         post.await.ok()
     }
@@ -169,7 +253,9 @@ async fn follow(
                 }
                 let config = Arc::clone(&configs.borrow_and_update());
                 for post in posts {
-                    post.listener.do_send(Reconfigure(Arc::clone(&config)));
+                    for listener in &post.listeners {
+                        listener.do_send(Reconfigure(Arc::clone(&config)));
+                    }
                     post.fanout.do_send(Reconfigure(Arc::clone(&config)));
                 }
             }
@@ -179,8 +265,8 @@ async fn follow(
 
 /// Stops accepting, stops publishing, says goodbye, and waits for the goodbyes to leave.
 async fn stop(posts: &[Post], registry: &Addr<RegistryActor>, patience: Duration) {
-    for post in posts {
-        post.listener.do_send(StopAccepting);
+    for listener in posts.iter().flat_map(|post| &post.listeners) {
+        listener.do_send(StopAccepting);
     }
     // Its queue is drained first, so whatever was decided before the stop is not told half.
     let _ = registry.send(StopPublishing).await;

@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand};
 
 mod cli;
 mod configure;
+mod doors;
 mod logging;
 mod serve;
 

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_rt::System;
-use herenow::actors::listener_actor::bind;
 use herenow::config::knob::Knob;
 use herenow::{Clock, Config};
 use herenow_client::protocol::OperatorKey;
@@ -16,6 +15,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::configure::{Given, load};
+use crate::doors::{Addresses, Closed, Doors};
 use crate::logging::Logging;
 
 /// `EX_CONFIG` of `sysexits.h`: the configuration is wrong, a restart will not help.
@@ -55,20 +55,22 @@ pub(crate) fn operator() -> Option<OperatorKey> {
 pub(crate) fn serve(
     config: Config,
     rereader: Option<Rereader>,
-    begin: impl FnOnce(SocketAddr, &Config),
+    begin: impl FnOnce(&Addresses, &Config),
 ) -> ExitCode {
-    let listen = config.listen;
-    let listeners = match bind(listen, config.arbiters) {
-        Ok(listeners) => listeners,
-        Err(error) => return fail(EXIT_OS, &cannot_listen(listen, &error)),
+    let clock = Clock::system();
+    let doors = match Doors::open(&config, clock) {
+        Ok(doors) => doors,
+        Err(error @ Closed::Address(..)) => return fail(EXIT_OS, &error),
+        Err(error @ Closed::Certificate(_)) => return fail(EXIT_CONFIG, &error),
     };
-    let address = listeners.first().and_then(|first| first.local_addr().ok()).unwrap_or(listen);
+    let addresses = doors.addresses.clone();
     let served = System::new().block_on(async {
         let shutdown = CancellationToken::new();
         let (told, config) = watch::channel(Arc::new(config));
         actix_rt::spawn(Signals::install()?.obey(shutdown.clone(), rereader, told));
-        let begin = |config: &Config| begin(address, config);
-        herenow::run(listeners, config, Clock::system(), shutdown, begin).await
+        actix_rt::spawn(doors.reload_certificate(clock));
+        let begin = |config: &Config| begin(&addresses, config);
+        herenow::run(doors.listeners, config, clock, shutdown, begin).await
     });
     match served {
         Ok(()) => ExitCode::SUCCESS,
@@ -76,20 +78,10 @@ pub(crate) fn serve(
     }
 }
 
-fn cannot_listen(address: SocketAddr, error: &io::Error) -> String {
-    let advice = match error.kind() {
-        io::ErrorKind::AddrInUse => {
-            "; another program listens there, choose a free port with --listen"
-        }
-        io::ErrorKind::PermissionDenied => "; ports below 1024 need privileges",
-        io::ErrorKind::AddrNotAvailable => "; no interface of this computer has that address",
-        _ => "",
-    };
-    format!("cannot listen on {address}: {error}{advice}")
-}
-
 /// The address, and what to type next.
-fn greet(address: SocketAddr, config: &Config) {
+fn greet(addresses: &Addresses, config: &Config) {
+    let address = addresses.plain;
+    let tls = addresses.tls().map(|tls| format!("with TLS on {tls}\n")).unwrap_or_default();
     let bound = config.liveness(None).detection_bound();
     let server = server_flag(address);
     let kept = match &config.state {
@@ -98,6 +90,7 @@ fn greet(address: SocketAddr, config: &Config) {
     };
     let greeting = format!(
         "herenow listens on {address}\n\
+         {tls}\
          {kept}\
          Whoever falls silent is told gone within {bound:?}.\n\
          Open sign-in: anybody who reaches this address may take any free name.\n\n\

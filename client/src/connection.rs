@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::time::{MissedTickBehavior, timeout};
 
 use crate::client::{Client, Commands, pair};
-use crate::link::{Connect, Connecting, Link, Tcp};
+use crate::link::{Connect, Connecting, Link, Network};
 use crate::session::{Command, Effect, Session};
 use crate::{Disconnect, Event, Options, View, ViewKey, clock, network};
 use transport::{Received, Transport};
@@ -56,7 +56,7 @@ enum Input {
 /// A client that connects at the first [`Connection::next`], which must be awaited in a tokio runtime with I/O and time.
 #[must_use]
 pub fn connect(options: Options) -> (Client, Connection) {
-    connect_through(Tcp, options, rand::random())
+    connect_through(Network::new(options.trust.clone()), options, rand::random())
 }
 
 /// Like [`connect`], with another way to make connections, and with the seed of all jitter.

@@ -7,8 +7,8 @@ use herenow_protocol::{
     Choice, CloseReason, DecodeError, Entry, ErrorCode, Presence, Violation, Welcome,
 };
 
-use crate::ViewKey;
 use crate::view::Mismatch;
+use crate::{Distrust, ViewKey};
 
 /// What happened on a connection, in order.
 ///
@@ -143,6 +143,8 @@ pub enum Disconnect {
     ConnectionRefused,
     /// The address cannot be reached or resolved; the operating system's words.
     Unreachable(String),
+    /// The server is not trusted, or not told what it should not hear; nothing was said to it.
+    Untrusted(Distrust),
     /// This computer's own network is down.
     NetworkDown,
     /// The server closed the connection without a word.
@@ -165,6 +167,7 @@ impl Disconnect {
             Self::ServerSilent { .. } => "server_silent",
             Self::ConnectionRefused => "connection_refused",
             Self::Unreachable(_) => "unreachable",
+            Self::Untrusted(_) => "untrusted",
             Self::NetworkDown => "network_down",
             Self::ConnectionClosed => CloseReason::ConnectionClosed.name(),
             Self::ConnectionReset => CloseReason::ConnectionReset.name(),
@@ -195,6 +198,7 @@ impl fmt::Display for Disconnect {
             }
             Self::ConnectionRefused => f.write_str("nobody listens at this address"),
             Self::Unreachable(why) => write!(f, "the server cannot be reached: {why}"),
+            Self::Untrusted(why) => write!(f, "the server is not trusted: {why}"),
             Self::NetworkDown => f.write_str("your own network is down"),
             Self::ConnectionClosed => {
                 f.write_str("the server closed the connection without a word")

@@ -42,6 +42,8 @@ pub mod query;
 pub mod reconnect;
 mod secrets;
 pub mod session;
+mod tls;
+mod trust;
 pub mod view;
 
 pub use client::{Client, TooMany};
@@ -51,4 +53,5 @@ pub use herenow_protocol as protocol;
 pub use options::{Options, ViewKey};
 pub use query::{Answer, QueryError};
 pub use secrets::{device_id, known_operator_key, operator_key, set_user_key, user_key};
+pub use trust::{Distrust, Trust};
 pub use view::View;

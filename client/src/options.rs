@@ -8,11 +8,16 @@ use herenow_protocol::{
     Choice, DeviceId, DeviceLabel, DisplayName, RoomName, Status, UserKey, WatchTarget,
 };
 
+use crate::Trust;
+
 /// Whom to be, and where.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// `HOST` or `HOST:PORT`; an IPv6 address with a port stands in brackets. The default port is 4373.
+    /// `HOST` or `HOST:PORT`; an IPv6 address with a port stands in brackets. The default port is 4373. `tls://HOST`
+    /// speaks TLS, by default to port 4374; with `#FINGERPRINT` behind it, only to a server with that certificate.
     pub server: String,
+    /// By what a server that speaks TLS is recognised.
+    pub trust: Trust,
     /// What others see.
     pub name: DisplayName,
     /// Identifies this device from sign-in to sign-in; see [`device_id`](crate::device_id).
@@ -63,6 +68,7 @@ impl Options {
     pub fn new(server: impl Into<String>, name: DisplayName, device: DeviceId) -> Self {
         Self {
             server: server.into(),
+            trust: Trust::default(),
             name,
             device,
             label: DeviceLabel::default(),

@@ -112,7 +112,13 @@ fn random_hex() -> String {
     format!("{:032x}", rand::random::<u128>())
 }
 
-fn folder() -> io::Result<PathBuf> {
+/// Puts a new file in the place of the one of this name, whole or not at all.
+pub(crate) fn replace(folder: &Path, name: &str, text: &str) -> io::Result<()> {
+    with_draft(folder, text, |draft| fs::rename(draft, folder.join(name)))
+}
+
+/// Where this account's secrets are.
+pub(crate) fn folder() -> io::Result<PathBuf> {
     let (state, home) = (std::env::var_os("XDG_STATE_HOME"), std::env::var_os("HOME"));
     state_folder(state.map(PathBuf::from), home.map(PathBuf::from))
 }

@@ -2,7 +2,7 @@
 //!
 //! Reading order: [`limits`], [`frame`] (bytes to messages), [`message`] (what is said), [`name`] and
 //! [`presence`] (what a user shows), [`close`] (why a session ends), [`digest`] (how a list proves itself),
-//! [`report`] (why someone is shown as they are).
+//! [`report`] (why someone is shown as they are), [`fingerprint`] (how a certificate is told).
 //!
 //! Pure: no sockets, no clock, no knowledge of either side. Values are checked while decoding, so a
 //! [`DisplayName`] or [`StatusText`] in hand is always valid.
@@ -10,6 +10,7 @@
 pub mod close;
 pub mod digest;
 mod fields;
+pub mod fingerprint;
 pub mod frame;
 pub mod ids;
 pub mod limits;
@@ -24,6 +25,7 @@ mod text;
 
 pub use close::{CloseReason, Violation};
 pub use digest::{Digest, Epoch};
+pub use fingerprint::CertificateFingerprint;
 pub use frame::DecodeError;
 pub use ids::{DeviceId, OperatorKey, ResumeToken, SessionId, UserId, UserKey, ViewId};
 pub use message::{

@@ -8,6 +8,12 @@ pub const VERSION: u64 = 1;
 /// The TCP port where a server listens unless told otherwise: H-E-R-E on a telephone's keys.
 pub const DEFAULT_PORT: u16 = 4373;
 
+/// The TCP port where a server speaks TLS unless told otherwise: the next one.
+pub const TLS_PORT: u16 = 4374;
+
+/// What a client offers and a server takes as the application protocol inside TLS.
+pub const ALPN: &[u8] = b"herenow/1";
+
 /// Bytes of a frame after its length prefix, as far as the prefix can count.
 pub const FRAME_BYTES_MAX: usize = 65_535;
 

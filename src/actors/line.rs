@@ -102,6 +102,7 @@ impl Line {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Poll::Pending,
             written => Poll::Ready(written),
         });
+        let written = self.write_out(written, &mut Context::from_waker(Waker::noop()));
         if let Poll::Ready(Err(error)) = written {
             self.error = Some(error);
             self.wake();
@@ -118,14 +119,27 @@ impl Line {
         if let Some(error) = self.error.take() {
             return Poll::Ready(Err(error));
         }
-        self.write(now, |socket, slices| {
+        let written = self.write(now, |socket, slices| {
             let socket = Pin::new(socket);
             match slices {
                 // Sending one buffer costs the kernel less than a list of one.
                 [one] => socket.poll_write(cx, one),
                 many => socket.poll_write_vectored(cx, many),
             }
-        })
+        });
+        self.write_out(written, cx)
+    }
+
+    /// What the socket itself still holds of what it took, as TLS does, must leave too.
+    fn write_out(
+        &mut self,
+        written: Poll<io::Result<()>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        match written {
+            Poll::Ready(Ok(())) => Pin::new(&mut self.socket).poll_flush(cx),
+            other => other,
+        }
     }
 
     fn write(

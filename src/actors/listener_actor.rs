@@ -8,10 +8,12 @@ use std::time::Duration;
 use actix::prelude::*;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 
 use super::messages::{Reconfigure, StopAccepting};
 use super::session_actor::{Local, SessionActor};
 use super::socket::{keep_alive, log_refusal};
+use super::tls_socket::Handshakes;
 use crate::pace::Pace;
 
 /// Connections that the kernel completes before they are accepted. tokio's own default of 128
@@ -60,13 +62,18 @@ fn open(address: SocketAddr, shared: bool) -> io::Result<std::net::TcpListener> 
 pub struct ListenerActor {
     listener: Option<std::net::TcpListener>,
     local: Rc<Local>,
+    tls: Option<TlsAcceptor>,
 }
 
 impl ListenerActor {
-    /// A listener whose sessions share `local`.
+    /// A listener whose sessions share `local`. With `tls` a session begins after its handshake.
     #[must_use]
-    pub fn new(listener: std::net::TcpListener, local: Rc<Local>) -> Self {
-        Self { listener: Some(listener), local }
+    pub fn new(
+        listener: std::net::TcpListener,
+        local: Rc<Local>,
+        tls: Option<TlsAcceptor>,
+    ) -> Self {
+        Self { listener: Some(listener), local, tls }
     }
 }
 
@@ -76,11 +83,12 @@ impl Actor for ListenerActor {
     fn started(&mut self, ctx: &mut Self::Context) {
         let listener = self.listener.take().expect("an actor is started once");
         let local = Rc::clone(&self.local);
+        let handshakes = self.tls.take().map(Handshakes::new);
         let bound = local.usual().detection_bound();
         log_refusal("keepalive", keep_alive(&SockRef::from(&listener), bound));
         let accepting = async move {
             match TcpListener::from_std(listener) {
-                Ok(listener) => accept_all(&listener, &local).await,
+                Ok(listener) => accept_all(&listener, &local, handshakes).await,
                 Err(error) => tracing::error!(%error, "cannot accept connections"),
             }
         };
@@ -104,7 +112,7 @@ impl Handler<StopAccepting> for ListenerActor {
     }
 }
 
-async fn accept_all(listener: &TcpListener, local: &Rc<Local>) {
+async fn accept_all(listener: &TcpListener, local: &Rc<Local>, mut handshakes: Option<Handshakes>) {
     let mut wait = BACK_OFF.0;
     let mut pace = Pace::new(local.accepts_per_second(), local.clock().instant());
     loop {
@@ -114,7 +122,10 @@ async fn accept_all(listener: &TcpListener, local: &Rc<Local>) {
                     tracing::info!("accepting connections again");
                 }
                 wait = BACK_OFF.0;
-                SessionActor::begin(stream.into(), address, local);
+                match &mut handshakes {
+                    None => SessionActor::begin(stream.into(), address, local),
+                    Some(handshakes) => handshakes.begin(stream, address, local),
+                }
                 let pause = pace.take(local.accepts_per_second(), local.clock().instant());
                 if !pause.is_zero() {
                     tokio::time::sleep(pause).await;

@@ -12,7 +12,8 @@
 //! ```
 //!
 //! **Who owns whom.** [`crate::run`] starts the one registry, and on each arbiter a fan-out and a
-//! listener. The listener starts a session for each connection. A [`line::Line`] is one connection's
+//! listener, and another listener where TLS is spoken. A listener starts a session for each connection, after the
+//! handshake if it speaks TLS. A [`line::Line`] is one connection's
 //! outbox and its socket; the sessions and the fan-out of one arbiter share them
 //! through [`lines::Lines`], which never leave their thread.
 //!
@@ -39,6 +40,7 @@ pub mod publication;
 pub mod registry_actor;
 pub mod session_actor;
 pub mod socket;
+mod tls_socket;
 
 #[cfg(test)]
 mod tests;

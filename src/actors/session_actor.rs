@@ -111,14 +111,24 @@ pub struct SessionActor {
 impl SessionActor {
     /// Starts a session for an accepted connection, on this thread.
     pub fn begin(socket: AnySocket, address: SocketAddr, local: &Rc<Local>) {
-        let (now, config) = (local.clock.instant(), local.config());
+        Self::begin_accepted(socket, address, local.clock.instant(), local);
+    }
+
+    /// [`Self::begin`] for a connection that was accepted a while ago: its sign-in deadline counts from then.
+    pub(super) fn begin_accepted(
+        socket: AnySocket,
+        address: SocketAddr,
+        accepted_at: Instant,
+        local: &Rc<Local>,
+    ) {
+        let config = local.config();
         let outbox = Outbox::new(config.outbox_bytes_max);
-        let line = Rc::new(RefCell::new(Line::new(outbox, socket, now)));
+        let line = Rc::new(RefCell::new(Line::new(outbox, socket, accepted_at)));
         let connection = local.lines.insert(Rc::clone(&line));
         tracing::debug!(connection = connection.0, %address, "connected");
         let actor = Self {
             connection,
-            session: Session::new(&config, now),
+            session: Session::new(&config, accepted_at),
             line,
             local: Rc::clone(local),
             decisive: SpawnHandle::default(),

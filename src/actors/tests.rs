@@ -87,6 +87,48 @@ impl AsyncWrite for Mined {
     }
 }
 
+/// A socket at the server that takes everything and passes it on only when it is told to, as TLS may.
+struct Hoarding {
+    stream: DuplexStream,
+    held: Vec<u8>,
+}
+
+impl Socket for Hoarding {}
+
+impl AsyncRead for Hoarding {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut TaskContext<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Hoarding {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        _: &mut TaskContext<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.held.extend_from_slice(bytes);
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
+        let Self { stream, held } = &mut *self;
+        while !held.is_empty() {
+            let written = std::task::ready!(Pin::new(&mut *stream).poll_write(cx, held))?;
+            held.drain(..written);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
 /// The actors of a server with one arbiter, without a listener.
 struct Rig {
     local: Rc<Local>,
@@ -120,6 +162,15 @@ impl Rig {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
         SessionActor::begin(AnySocket::Other(Box::new(socket)), address, &self.local);
         (mine, Caller { stream: ours, received: BytesMut::new() })
+    }
+
+    /// A connection whose socket holds back what it took; the pipe behind it is narrow.
+    fn call_through_a_hoarder(&self) -> Caller {
+        let (ours, theirs) = tokio::io::duplex(64);
+        let socket = Hoarding { stream: theirs, held: Vec::new() };
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
+        SessionActor::begin(AnySocket::Other(Box::new(socket)), address, &self.local);
+        Caller { stream: ours, received: BytesMut::new() }
     }
 
     /// A client that is signed in and watches the lobby.
@@ -372,4 +423,16 @@ fn a_panic_in_the_registry_ends_the_process_with_a_clear_line() {
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(EXIT_SOFTWARE), "{said}");
     assert!(said.contains("the registry panicked; the server ends"), "{said}");
+}
+
+#[actix::test]
+async fn what_a_socket_holds_back_is_asked_to_leave() {
+    let rig = Rig::start();
+    let mut hoarded = rig.call_through_a_hoarder();
+    hoarded.hello(hello("ada")).await;
+    hoarded.watch(WatchTarget::Room(RoomName::lobby())).await;
+    hoarded.expect(|message| matches!(message, ServerMessage::SnapshotEnd { .. })).await;
+    // What the fan-out writes goes the same way.
+    let (_mine, _bob) = rig.sign_in("bob").await;
+    hoarded.expect(|message| matches!(message, ServerMessage::Delta { .. })).await;
 }

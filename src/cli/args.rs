@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use clap::Args;
 use herenow::Config;
-use herenow_client::address::{InvalidAddress, split};
-use herenow_client::protocol::{DisplayName, RoomName, Status, StatusText};
+use herenow_client::address::{Address, InvalidAddress};
+use herenow_client::protocol::{DeviceId, DisplayName, RoomName, Status, StatusText};
+use herenow_client::{Options, Trust};
 
 /// Which server to talk to.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Target {
-    /// The server's address
+    /// The server's address; tls://HOST:PORT speaks TLS, tls://HOST:PORT#FINGERPRINT only to that certificate
     #[arg(
         long,
         value_name = "HOST:PORT",
@@ -21,6 +22,26 @@ pub(crate) struct Target {
         value_parser = server
     )]
     pub(crate) server: String,
+
+    /// Trust the authorities in this PEM file, and nobody else, to vouch for the server
+    #[arg(long, value_name = "FILE", env = "HERENOW_CA")]
+    ca: Option<PathBuf>,
+
+    /// Of a server that is met for the first time, remember and trust whatever certificate it shows
+    #[arg(long, conflicts_with = "ca")]
+    trust_first_use: bool,
+}
+
+impl Target {
+    /// Options for this server.
+    pub(crate) fn options(&self, name: DisplayName, device: DeviceId) -> Options {
+        let trust = match &self.ca {
+            Some(file) => Trust::Authorities(file.clone()),
+            None if self.trust_first_use => Trust::FirstUse,
+            None => Trust::Known,
+        };
+        Options { trust, ..Options::new(&self.server, name, device) }
+    }
 }
 
 /// Flags of `herenow who`.
@@ -246,5 +267,5 @@ fn pair(text: &str) -> Result<(String, String), String> {
 }
 
 fn server(text: &str) -> Result<String, InvalidAddress> {
-    split(text).map(|_| text.to_owned())
+    Address::parse(text).map(|_| text.to_owned())
 }

@@ -21,7 +21,8 @@ pub(crate) fn run(arguments: &Demo) -> ExitCode {
     if let Err(error) = Logging::begin(&config) {
         return fail(EXIT_CONFIG, &error);
     }
-    serve(Config { operator: operator(), ..config }, None, |address, _| {
+    serve(Config { operator: operator(), ..config }, None, |addresses, _| {
+        let address = addresses.plain;
         greet(address, arguments.people);
         crowd::gather(address, arguments.people, arguments.seed);
     })

@@ -184,7 +184,7 @@ async fn part(client: &herenow_client::Client, connection: &mut Connection) {
 
 /// One who only asks: not listed, and watching nothing.
 fn asker(target: &Target, name: DisplayName, device: DeviceId) -> Options {
-    let mut options = Options::new(&target.server, name, device);
+    let mut options = target.options(name, device);
     options.observe = true;
     options.reconnect = false;
     options.views.clear();

@@ -1,5 +1,6 @@
 //! What the tests over real sockets share: networks, servers, peers and clients.
 
+pub(crate) mod certificates;
 pub(crate) mod clients;
 pub(crate) mod net;
 pub(crate) mod peer;

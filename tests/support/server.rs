@@ -30,6 +30,8 @@ pub(crate) struct TestServer {
     process: Child,
     /// Where it listens.
     pub(crate) address: SocketAddr,
+    /// What clients inside TLS are given as the server, with the fingerprint of its certificate.
+    pub(crate) tls: Option<String>,
     /// When it was started.
     pub(crate) started_at: Instant,
     log: Arc<Mutex<String>>,
@@ -67,20 +69,32 @@ impl TestServer {
         let log = Arc::new(Mutex::new(String::new()));
         let reader = Some(read_on(stderr, Arc::clone(&log)));
         let unknown = SocketAddr::from(([0, 0, 0, 0], 0));
-        let mut server = Self { process, address: unknown, started_at, log, reader };
-        server.address = server.read_address(stdout);
+        let mut server = Self { process, address: unknown, tls: None, started_at, log, reader };
+        (server.address, server.tls) = server.read_addresses(stdout);
         server
     }
 
+    /// Where it speaks TLS.
+    pub(crate) fn tls_address(&self) -> SocketAddr {
+        let server = self.tls.as_deref().expect("it was started with a certificate");
+        let (address, _) = server.split_once('#').expect("a fingerprint follows");
+        address.trim_start_matches("tls://").parse().expect("an address")
+    }
+
     /// Its greeting says where it listens. The rest of the greeting goes nowhere: nobody reads it.
-    fn read_address(&self, stdout: impl Read) -> SocketAddr {
-        let mut line = String::new();
-        BufReader::new(stdout).read_line(&mut line).expect("its stdout can be read");
+    fn read_addresses(&self, stdout: impl Read) -> (SocketAddr, Option<String>) {
+        let (mut line, mut second) = (String::new(), String::new());
+        let mut stdout = BufReader::new(stdout);
+        stdout.read_line(&mut line).expect("its stdout can be read");
+        if line.starts_with("herenow listens on ") {
+            stdout.read_line(&mut second).expect("its stdout can be read");
+        }
+        let tls = second.trim().strip_prefix("with TLS on ").map(str::to_owned);
         let address = line.trim().strip_prefix("herenow listens on ").map(str::parse);
         let Some(Ok(address)) = address else {
             panic!("no address in the greeting {line:?}; the log: {}", self.log())
         };
-        address
+        (address, tls)
     }
 
     /// Its process id.

@@ -382,7 +382,8 @@ fn kind_of(reason: &Disconnect) -> Kind {
         Disconnect::Left => Kind::Ended,
         Disconnect::ServerSilent { .. } => Kind::ServerSilent,
         Disconnect::ConnectionRefused => Kind::Refused,
-        Disconnect::Unreachable(_) => Kind::Unreachable,
+        // The reason says what to do; the server might as well be another one.
+        Disconnect::Unreachable(_) | Disconnect::Untrusted(_) => Kind::Unreachable,
         Disconnect::NetworkDown => Kind::NetworkDown,
         Disconnect::ConnectionClosed | Disconnect::ConnectionReset => Kind::Lost,
         Disconnect::SignInTimeout => Kind::NoAnswer,
@@ -414,6 +415,7 @@ fn said_by(reason: &Disconnect) -> String {
     match reason {
         Disconnect::Goodbye { text, .. } if !text.is_empty() => one_line(text),
         Disconnect::Unreachable(text) => one_line(text),
+        Disconnect::Untrusted(why) => one_line(&why.to_string()),
         _ => violation.map(|name| name.replace('_', " ")).unwrap_or_default(),
     }
 }

@@ -86,6 +86,10 @@ impl Transport {
             Ok(0) if self.write_broken => Received::End(Disconnect::ConnectionReset),
             Ok(0) => Received::End(Disconnect::ConnectionClosed),
             Ok(_) => Received::Bytes,
+            // TLS wants a goodbye of its own; what counts has one that is herenow's.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                Received::End(Disconnect::ConnectionClosed)
+            }
             Err(_) => Received::End(Disconnect::ConnectionReset),
         })
     }
@@ -102,6 +106,8 @@ impl Transport {
                 Poll::Pending => return,
             }
         }
+        // What TLS holds back must leave too. Errors show at the next write, or to the reading side.
+        let _ = Pin::new(&mut *self.stream).poll_flush(cx);
     }
 
     /// Whether a goodbye was put into the outbox.

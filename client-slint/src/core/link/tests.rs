@@ -1,6 +1,6 @@
-use herenow_client::ViewKey;
 use herenow_client::protocol::{DecodeError, Epoch, SessionId, Welcome};
 use herenow_client::view::Mismatch;
+use herenow_client::{Distrust, ViewKey};
 
 use super::*;
 
@@ -141,6 +141,7 @@ fn every_end_has_its_own_kind() {
         (Disconnect::ServerSilent { unanswered: 5 }, Kind::ServerSilent),
         (Disconnect::ConnectionRefused, Kind::Refused),
         (Disconnect::Unreachable("no route to host".into()), Kind::Unreachable),
+        (Disconnect::Untrusted(Distrust::Unvouched("expired".into())), Kind::Unreachable),
         (Disconnect::NetworkDown, Kind::NetworkDown),
         (Disconnect::ConnectionClosed, Kind::Lost),
         (Disconnect::ConnectionReset, Kind::Lost),

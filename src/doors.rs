@@ -1,0 +1,119 @@
+//! Where a server listens: its sockets, its certificate, and what people are told of both.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use herenow::actors::listener_actor::bind;
+use herenow::tls::{Identity, TlsError};
+use herenow::{Clock, Config, Listeners, log_certificate};
+use herenow_client::protocol::CertificateFingerprint;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// The sockets of a server that is about to serve.
+#[derive(Debug)]
+pub(crate) struct Doors {
+    /// Where they are.
+    pub(crate) addresses: Addresses,
+    /// The sockets.
+    pub(crate) listeners: Listeners,
+    identity: Option<Arc<Identity>>,
+}
+
+/// Where clients find a server.
+#[derive(Clone, Debug)]
+pub(crate) struct Addresses {
+    /// For plain connections.
+    pub(crate) plain: SocketAddr,
+    tls: Option<(SocketAddr, CertificateFingerprint)>,
+}
+
+/// Why a server cannot listen.
+#[derive(Debug)]
+pub(crate) enum Closed {
+    /// The operating system refuses an address.
+    Address(SocketAddr, io::Error),
+    /// The certificate cannot be used.
+    Certificate(TlsError),
+}
+
+impl Doors {
+    /// Reads the certificate and opens all sockets.
+    pub(crate) fn open(config: &Config, clock: Clock) -> Result<Self, Closed> {
+        let files = config.tls_listen.zip(config.tls_files());
+        let tls = files.map(|(listen, files)| Ok((listen, Identity::open(files)?))).transpose();
+        let tls = tls.map_err(Closed::Certificate)?;
+        let (plain, address) = open(config.listen, config.arbiters)?;
+        let mut doors = Self {
+            addresses: Addresses { plain: address, tls: None },
+            listeners: plain.into(),
+            identity: None,
+        };
+        if let Some((listen, identity)) = tls {
+            let (listeners, address) = open(listen, config.arbiters)?;
+            let certificate = identity.certificate();
+            if certificate.is_expired(clock.now().unix_ms) {
+                tracing::warn!(
+                    "the certificate has expired: only clients that pinned it will come"
+                );
+            }
+            let identity = Arc::new(identity);
+            doors.addresses.tls = Some((address, certificate.fingerprint()));
+            doors.listeners = doors.listeners.with_tls(listeners, Arc::clone(&identity));
+            doors.identity = Some(identity);
+        }
+        Ok(doors)
+    }
+
+    /// Reads the certificate again at every SIGHUP. Must run inside a runtime with signals.
+    pub(crate) fn reload_certificate(&self, clock: Clock) -> impl Future<Output = ()> + use<> {
+        let identity = self.identity.clone();
+        async move {
+            let Some(identity) = identity else { return };
+            let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
+            while hangup.recv().await.is_some() {
+                log_certificate(&identity, &identity.reload(clock.now().unix_ms));
+            }
+        }
+    }
+}
+
+fn open(
+    address: SocketAddr,
+    arbiters: usize,
+) -> Result<(Vec<std::net::TcpListener>, SocketAddr), Closed> {
+    let listeners = bind(address, arbiters).map_err(|error| Closed::Address(address, error))?;
+    let bound = listeners.first().and_then(|first| first.local_addr().ok()).unwrap_or(address);
+    Ok((listeners, bound))
+}
+
+impl Addresses {
+    /// What a client elsewhere is given as the server, with the fingerprint to trust; `None` without TLS.
+    pub(crate) fn tls(&self) -> Option<String> {
+        let (address, fingerprint) = self.tls?;
+        Some(format!("tls://{address}#{fingerprint}"))
+    }
+}
+
+impl fmt::Display for Closed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(address, error) => {
+                write!(f, "cannot listen on {address}: {error}{}", advice(error))
+            }
+            Self::Certificate(error) => write!(f, "{error}"),
+        }
+    }
+}
+
+fn advice(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            "; another program listens there, choose a free port with --listen"
+        }
+        io::ErrorKind::PermissionDenied => "; ports below 1024 need privileges",
+        io::ErrorKind::AddrNotAvailable => "; no interface of this computer has that address",
+        _ => "",
+    }
+}
