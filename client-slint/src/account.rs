@@ -3,7 +3,7 @@
 use std::fs;
 use std::io;
 
-use herenow_client::protocol::{DeviceId, DeviceLabel, UserKey, pairing};
+use herenow_client::protocol::{DeviceId, DeviceLabel, OperatorKey, UserKey, pairing};
 
 /// Where Linux says what this computer is called.
 const HOSTNAME: &str = "/proc/sys/kernel/hostname";
@@ -21,6 +21,9 @@ pub trait Keys {
     /// # Errors
     /// That is no pairing code, or it cannot be kept; the old key is kept.
     fn adopt(&self, code: &str) -> io::Result<()>;
+
+    /// The key of whoever operates the server, if this account does: the server explains everybody to them.
+    fn operator(&self) -> Option<OperatorKey>;
 }
 
 /// The keys of the account that runs this program.
@@ -43,6 +46,10 @@ impl Keys for Account {
 
     fn adopt(&self, code: &str) -> io::Result<()> {
         herenow_client::set_user_key(code).map(drop)
+    }
+
+    fn operator(&self) -> Option<OperatorKey> {
+        herenow_client::known_operator_key().ok().flatten()
     }
 }
 

@@ -29,7 +29,7 @@ impl App {
         clock: Clock,
     ) -> Result<Self, PlatformError> {
         let window = AppWindow::new()?;
-        let adapters = Adapters::new(&window, Minutes::from(clock.wall_ms()));
+        let adapters = Adapters::new(&window, Minutes::from(clock.wall_ms()), &clock);
         let desk = Desk::new(adapters, dialer, keys, clock);
         Adapters::connect(&window, &desk);
         Ok(Self { window, desk })
@@ -52,6 +52,12 @@ impl App {
     #[must_use]
     pub fn window(&self) -> &AppWindow {
         &self.window
+    }
+
+    /// What the user's wishes do, for whoever brings them another way than through the window.
+    #[must_use]
+    pub fn desk(&self) -> &Rc<Desk> {
+        &self.desk
     }
 
     /// Shows the window until the user closes it, then leaves the server.

@@ -1,11 +1,14 @@
 //! What the user's wishes and the server's news do to the window.
 
+mod people;
+
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
 use herenow_client::protocol::name::InvalidText;
-use herenow_client::protocol::{Status, StatusText};
+use herenow_client::protocol::{RoomName, Status, StatusText, ViewProof};
 use slint::{Timer, TimerMode};
 
 use crate::account::Keys;
@@ -16,6 +19,10 @@ use crate::core::batch::Batch;
 use crate::core::link::{Action, Link, Phase};
 use crate::core::own::{Keep, Own};
 use crate::core::sign_in::{Form, Problem, check_code};
+use crate::core::views::Views;
+use crate::core::watching::Watching;
+use people::Card;
+pub use people::RoomTrouble;
 
 /// Added to the time after which a countdown shows another number, so that it has changed for certain.
 const COUNTDOWN_SLACK: Duration = Duration::from_millis(1);
@@ -34,6 +41,11 @@ pub struct Desk {
     keys: Box<dyn Keys>,
     clock: Clock,
     session: RefCell<Option<Session>>,
+    /// Favourites, and of whom the user wants to be told.
+    watching: RefCell<Watching>,
+    /// The rooms that the user is in, besides the lobby.
+    rooms: RefCell<BTreeSet<RoomName>>,
+    card: RefCell<Option<Card>>,
     /// Fires when what the connection bar shows changes by itself.
     countdown: Timer,
     minute: Timer,
@@ -45,6 +57,9 @@ struct Session {
     call: Box<dyn Call>,
     link: Link,
     own: Own,
+    views: Views,
+    /// What the lobby adds up to, if it is proved exact.
+    proof: Option<ViewProof>,
     /// The people page is shown from the first success on.
     was_signed_in: bool,
 }
@@ -65,6 +80,9 @@ impl Desk {
             keys,
             clock,
             session: RefCell::default(),
+            watching: RefCell::default(),
+            rooms: RefCell::default(),
+            card: RefCell::default(),
             countdown: Timer::default(),
             minute: Timer::default(),
         });
@@ -80,7 +98,10 @@ impl Desk {
             Ok(form)
         });
         match checked {
-            Ok(form) => self.dial(form, Own::default()),
+            Ok(form) => {
+                self.rooms.take();
+                self.dial(form, Own::default());
+            }
             Err(problem) => self.adapters.sign_in.show_problem(Some(problem)),
         }
     }
@@ -89,6 +110,7 @@ impl Desk {
     pub fn sign_out(&self) {
         self.session.take();
         self.minute.stop();
+        self.close_card();
         self.show_link();
     }
 
@@ -169,24 +191,28 @@ impl Desk {
         };
         self.adapters.sign_in.show_problem(None);
         self.adapters.people.clear(&form.name);
-        let link = Link::dialled();
-        *self.session.borrow_mut() = Some(Session { form, call, link, own, was_signed_in: false });
+        let (link, views) = (Link::dialled(), Views::default());
+        let session = Session { form, call, link, own, views, proof: None, was_signed_in: false };
+        *self.session.borrow_mut() = Some(session);
+        self.watch_again();
         self.show_own();
         self.show_link();
         self.keep_minutes();
     }
 
     fn deliver(&self, batch: Batch) {
-        let Batch { link, replaced, news, own, refusal } = batch;
+        let Batch { link, replaced, news, proof, own, refusal } = batch;
         self.with_session(|session| {
             session.was_signed_in |= link.is_signed_in() || replaced.is_some();
             session.link = link;
+            session.proof = proof;
             session.own.apply(own, self.clock.wall_ms());
         });
-        self.adapters.people.update(replaced, news);
+        self.take_news(replaced, news);
         self.show_own();
         self.adapters.own.show_refusal(refusal.as_deref());
         self.show_link();
+        self.show_card();
         self.show_minute();
     }
 

@@ -9,16 +9,19 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use herenow_client::protocol::Choice;
-use herenow_client::{Client, Connection, Event, Options, View};
-use tokio::sync::Notify;
+use herenow_client::protocol::{Choice, Query, RoomName, WatchTarget};
+use herenow_client::{Client, Connection, Event, Options, ViewKey};
+use tokio::sync::{Notify, oneshot};
 
 use crate::account::Device;
-use crate::call::{Call, Deliver, Dialer};
+use crate::call::{Call, Deliver, Dialer, Then};
 use crate::clock::Clock;
-use crate::core::batch::Batch;
+use crate::core::batch::{Batch, Whole};
 use crate::core::link::Link;
 use crate::core::sign_in::Form;
+
+/// How often the window takes news: a frame at 60 frames a second.
+const FRAME: Duration = Duration::from_millis(16);
 
 /// Calls servers over the network.
 pub struct Network {
@@ -87,6 +90,29 @@ impl Call for NetworkCall {
         self.client.retry_now();
     }
 
+    fn watch(&self, target: WatchTarget) -> Option<ViewKey> {
+        self.client.watch(target).ok()
+    }
+
+    fn unwatch(&self, view: ViewKey) {
+        self.client.unwatch(view);
+    }
+
+    fn join(&self, room: RoomName) -> bool {
+        self.client.join(room).is_ok()
+    }
+
+    fn part(&self, room: &RoomName) {
+        self.client.leave(room);
+    }
+
+    fn ask(&self, query: Query, then: Then) {
+        let answer = self.client.query(query);
+        let waiting = async move { then(answer.await) };
+        // It ends with the answer, or with the call.
+        slint::spawn_local(waiting).expect("calls are made on the thread of the window");
+    }
+
     fn leave(&mut self, limit: Duration) {
         self.client.goodbye();
         // The thread sends nothing: this ends with its end or with the limit, and either will do.
@@ -111,33 +137,50 @@ fn drive(mut connection: Connection, mut outbox: Outbox) {
         .expect("the system has room for one event queue");
     runtime.block_on(async {
         while let Some(event) = connection.next().await {
-            outbox.post(event, connection.view());
+            outbox.post(event, &connection);
         }
     });
     outbox.finish();
 }
 
-/// Runs on the window's thread until the call is dropped.
+/// Runs on the window's thread until the call is dropped. News that comes at rest is delivered at once, what follows
+/// within a frame together: nobody could see it sooner.
 async fn collect(inbox: Arc<Inbox>, deliver: Deliver) {
     loop {
         inbox.arrived.notified().await;
         if let Some(batch) = inbox.take() {
             deliver(batch);
         }
+        let (over, frame) = oneshot::channel();
+        slint::Timer::single_shot(FRAME, move || _ = over.send(()));
+        // The timer ends with the window's thread, as this does.
+        let _ = frame.await;
     }
 }
 
 impl Inbox {
+    /// How much news waits to be taken.
+    fn news(&self) -> usize {
+        let batch = self.batch.lock().unwrap_or_else(PoisonError::into_inner);
+        batch.as_ref().map_or(0, |batch| batch.news.len())
+    }
+
     fn take(&self) -> Option<Batch> {
         self.batch.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 
 impl Outbox {
-    fn post(&mut self, event: Event, view: &View) {
-        let (now, proved_at) = (self.clock.now(), view.proved_at());
-        let everybody = || view.entries().cloned().collect();
-        self.update(|batch| batch.add(event, now, proved_at, everybody));
+    fn post(&mut self, event: Event, connection: &Connection) {
+        let (now, proved_at) = (self.clock.now(), connection.view().proved_at());
+        // A long list takes a while: it is made ready before the window could have to wait for the batch.
+        let wanted = Whole::wanted_by(&event, self.inbox.news());
+        let whole = wanted.and_then(|key| Some(Whole::of(key, connection.view_of(key)?)));
+        self.update(|batch| {
+            batch.add(event, now, proved_at, whole);
+            batch.proof = connection.view().proof();
+            batch.link.keep_lists(|key| connection.view_of(key).is_some());
+        });
     }
 
     fn finish(&mut self) {

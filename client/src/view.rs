@@ -315,6 +315,12 @@ impl View {
         self.is_complete().then_some(self.shown.version)
     }
 
+    /// What a complete view adds up to: version, count and digest, as the last proof had them.
+    #[must_use]
+    pub fn proof(&self) -> Option<ViewProof> {
+        self.is_complete().then(|| self.shown.proof())
+    }
+
     fn now_exact(&mut self, now: Instant) {
         self.trust = Trust::Complete;
         self.proved_at = Some(now);

@@ -2,6 +2,7 @@
 //! and map values; they decide nothing.
 
 mod about;
+mod card;
 mod link;
 mod own;
 mod people;
@@ -10,11 +11,13 @@ mod time;
 
 use std::rc::{Rc, Weak};
 
+use crate::clock::Clock;
 use crate::core::minutes::Minutes;
 use crate::desk::Desk;
 use crate::ui::AppWindow;
 
 pub use about::AboutAdapter;
+pub use card::CardAdapter;
 pub use link::LinkAdapter;
 pub use own::OwnAdapter;
 pub use people::{PeopleAdapter, PeopleModel};
@@ -29,6 +32,8 @@ pub struct Adapters {
     pub link: LinkAdapter,
     /// The list.
     pub people: PeopleAdapter,
+    /// The card of one person.
+    pub card: CardAdapter,
     /// The signed-in user.
     pub own: OwnAdapter,
     /// The program itself, and the pairing code.
@@ -40,14 +45,15 @@ pub struct Adapters {
 impl Adapters {
     /// The adapters of `window`, with nobody signed in.
     #[must_use]
-    pub fn new(window: &AppWindow, minutes: Minutes) -> Self {
+    pub fn new(window: &AppWindow, minutes: Minutes, clock: &Clock) -> Self {
         Self {
             sign_in: SignInAdapter::new(window),
             link: LinkAdapter::new(window),
-            people: PeopleAdapter::new(window, minutes),
+            people: PeopleAdapter::new(window, minutes, clock.clone()),
+            card: CardAdapter::new(window),
             own: OwnAdapter::new(window, minutes),
             about: AboutAdapter::new(window),
-            time: TimeAdapter::new(window, minutes),
+            time: TimeAdapter::new(window, minutes, clock.clone()),
         }
     }
 
@@ -57,6 +63,8 @@ impl Adapters {
         link::connect(window, desk);
         own::connect(window, desk);
         about::connect(window, desk);
+        card::connect(window, desk);
+        people::connect(window, desk);
     }
 }
 

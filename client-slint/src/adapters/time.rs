@@ -2,6 +2,7 @@
 
 use slint::{ComponentHandle as _, Weak};
 
+use crate::clock::Clock;
 use crate::core::minutes::Minutes;
 use crate::ui::{AppWindow, Time};
 
@@ -9,17 +10,20 @@ use crate::ui::{AppWindow, Time};
 pub struct TimeAdapter {
     window: Weak<AppWindow>,
     minutes: Minutes,
+    clock: Clock,
 }
 
 impl TimeAdapter {
-    pub(super) fn new(window: &AppWindow, minutes: Minutes) -> Self {
-        Self { window: window.as_weak(), minutes }
+    pub(super) fn new(window: &AppWindow, minutes: Minutes, clock: Clock) -> Self {
+        Self { window: window.as_weak(), minutes, clock }
     }
 
     /// Shows this time, in milliseconds since 1970.
     pub fn show(&self, time_ms: u64) {
         if let Some(window) = self.window.upgrade() {
-            window.global::<Time<'_>>().set_minute(self.minutes.of(time_ms));
+            let time = window.global::<Time<'_>>();
+            time.set_minute(self.minutes.of(time_ms));
+            time.set_day(self.clock.local_day(time_ms));
         }
     }
 }

@@ -3,10 +3,11 @@
 //! Invariant: [`Link::is_exact`] only while every sign that the list could be old is absent, so that
 //! nothing green is shown which is not proved.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use herenow_client::protocol::{CloseReason, Violation};
-use herenow_client::{Disconnect, Event};
+use herenow_client::{Disconnect, Event, ViewKey};
 
 /// Characters of a foreign explanation that are shown; the rest is cut off.
 const SAID_CHARS_MAX: usize = 120;
@@ -28,15 +29,16 @@ pub struct Link {
     /// Why the last connection ended, until the next sign-in succeeds.
     ending: Option<Ending>,
     network_down: bool,
-    list: List,
+    lists: Lists,
 }
 
-/// What is known of the list. It outlives connections, as the list does.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-struct List {
-    stale: bool,
-    /// It was found wrong, and is being mended.
-    wrong: bool,
+/// What is known of the lists: the lobby, rooms and chosen people. It outlives connections, as the lists do.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Lists {
+    stale: BTreeSet<ViewKey>,
+    /// They were found wrong, and are being mended.
+    wrong: BTreeSet<ViewKey>,
+    /// When the lobby was last proved exact.
     proved_at: Option<Instant>,
 }
 
@@ -200,11 +202,11 @@ impl Link {
             }
             Event::Network { up } => self.network_down = !up,
             Event::Closed { reason, retry_in } => self.close(reason, *retry_in, now),
-            Event::Snapshot { .. }
-            | Event::Repaired { .. }
-            | Event::Stale { .. }
-            | Event::Fresh { .. }
-            | Event::Diverged { .. } => self.judge(event),
+            Event::Snapshot { view }
+            | Event::Repaired { view, .. }
+            | Event::Stale { view, .. }
+            | Event::Fresh { view }
+            | Event::Diverged { view, .. } => self.judge(*view, event),
             Event::RoundTrip(_)
             | Event::Busy(_)
             | Event::ContactLost { .. }
@@ -218,7 +220,13 @@ impl Link {
 
     /// Takes note of when the list was last proved exact, if it ever was.
     pub fn note_proof(&mut self, proved_at: Option<Instant>) {
-        self.list.proved_at = proved_at;
+        self.lists.proved_at = proved_at;
+    }
+
+    /// Only these lists are watched now; what was known of others does not matter any more.
+    pub fn keep_lists(&mut self, watched: impl Fn(ViewKey) -> bool) {
+        self.lists.stale.retain(|view| watched(*view));
+        self.lists.wrong.retain(|view| watched(*view));
     }
 
     /// Takes note that the connection is over for good.
@@ -287,18 +295,20 @@ impl Link {
         }
     }
 
-    fn judge(&mut self, event: &Event) {
+    fn judge(&mut self, view: ViewKey, event: &Event) {
+        let Lists { stale, wrong, .. } = &mut self.lists;
+        let is_whole = !matches!(event, Event::Stale { .. } | Event::Diverged { .. });
         match event {
-            Event::Stale { .. } => self.list.stale = true,
-            Event::Diverged { .. } => self.list.wrong = true,
+            Event::Stale { .. } => _ = stale.insert(view),
+            Event::Diverged { .. } => _ = wrong.insert(view),
             // A list that was stale stays so until the client says otherwise: it may be whole and yet not proved now.
-            Event::Snapshot { .. } | Event::Repaired { .. } => self.list.wrong = false,
-            Event::Fresh { .. } => (self.list.stale, self.list.wrong) = (false, false),
-            _ => {}
+            _ => _ = wrong.remove(&view),
+        }
+        if let Event::Fresh { .. } = event {
+            stale.remove(&view);
         }
         if let Stage::SignedIn(health) = &mut self.stage {
-            let is_whole = !matches!(event, Event::Stale { .. } | Event::Diverged { .. });
-            health.complete |= is_whole;
+            health.complete |= is_whole && view == ViewKey::FIRST;
         }
     }
 
@@ -319,8 +329,8 @@ impl Link {
             Stage::Trying | Stage::Waiting { .. } => ended.unwrap_or(Kind::Connecting),
             Stage::SignedIn(Health { contact_lost: Some(_), .. }) => Kind::ContactLost,
             Stage::SignedIn(Health { complete: false, .. }) => Kind::Loading,
-            Stage::SignedIn(_) if self.list.wrong => Kind::Repairing,
-            Stage::SignedIn(_) if self.list.stale => Kind::Checking,
+            Stage::SignedIn(_) if !self.lists.wrong.is_empty() => Kind::Repairing,
+            Stage::SignedIn(_) if !self.lists.stale.is_empty() => Kind::Checking,
             Stage::SignedIn(_) => Kind::Connected,
         }
     }
@@ -352,7 +362,7 @@ impl Link {
 
     fn age(&self, now: Instant) -> Option<Duration> {
         let is_old = self.stage != Stage::SignedOut && !self.is_exact();
-        let proved_at = self.list.proved_at.filter(|_| is_old)?;
+        let proved_at = self.lists.proved_at.filter(|_| is_old)?;
         Some(now.saturating_duration_since(proved_at))
     }
 }

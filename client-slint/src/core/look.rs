@@ -1,4 +1,4 @@
-//! How a person is drawn: initials, and a colour that belongs to the name.
+//! How a person is drawn: initials, a colour that belongs to the name, and what their devices seem to be.
 
 /// Up to two letters that stand for `name`: of the first and the last word, in capitals.
 #[must_use]
@@ -19,6 +19,36 @@ pub fn hue(name: &str) -> u16 {
     u16::try_from((hash ^ (hash >> 16)) % 360).expect("a remainder of 360 fits")
 }
 
+/// What a device seems to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeviceKind {
+    /// A computer, or nothing tells.
+    Desktop,
+    /// A phone or tablet.
+    Phone,
+    /// A page in a browser.
+    Web,
+}
+
+/// Words in a device's label that tell what it is. The protocol has labels for people and no kinds.
+const PHONES: [&str; 8] =
+    ["phone", "pixel", "galaxy", "android", "ipad", "tablet", "mobile", "handy"];
+const BROWSERS: [&str; 6] = ["web", "browser", "firefox", "chrome", "safari", "edge"];
+
+/// What a device with this label seems to be.
+#[must_use]
+pub fn device_kind(label: &str) -> DeviceKind {
+    let label = label.to_lowercase();
+    let has = |words: &[&str]| words.iter().any(|word| label.contains(word));
+    if has(&PHONES) {
+        DeviceKind::Phone
+    } else if has(&BROWSERS) {
+        DeviceKind::Web
+    } else {
+        DeviceKind::Desktop
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -35,6 +65,20 @@ mod tests {
         ];
         for (name, expected) in cases {
             assert_eq!(initials(name), expected, "{name:?}");
+        }
+    }
+
+    #[test]
+    fn a_label_tells_what_a_device_is() {
+        let cases = [
+            ("analytical-engine", DeviceKind::Desktop),
+            ("", DeviceKind::Desktop),
+            ("Ada's iPhone", DeviceKind::Phone),
+            ("Pixel 9", DeviceKind::Phone),
+            ("Firefox on Linux", DeviceKind::Web),
+        ];
+        for (label, kind) in cases {
+            assert_eq!(device_kind(label), kind, "{label:?}");
         }
     }
 

@@ -7,20 +7,24 @@ pub mod people;
 pub mod screen;
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::io;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use herenow_client::protocol::{Choice, CloseReason, Entry, pairing};
+use herenow_client::protocol::{
+    Choice, CloseReason, Entry, OperatorKey, Query, RoomName, ViewProof, WatchTarget, pairing,
+};
 use herenow_client::view::Mismatch;
-use herenow_client::{Disconnect, Event, ViewKey};
+use herenow_client::{Answer, Disconnect, Event, QueryError, ViewKey};
 use herenow_desktop::account::Keys;
 use herenow_desktop::app::App;
-use herenow_desktop::call::{Call, Deliver, Dialer};
+use herenow_desktop::call::{Call, Deliver, Dialer, Then};
 use herenow_desktop::clock::Clock;
-use herenow_desktop::core::batch::Batch;
+use herenow_desktop::core::batch::{Batch, Whole};
 use herenow_desktop::core::link::Link;
+use herenow_desktop::core::people::Snapshot;
 use herenow_desktop::core::sign_in::Form;
 use i_slint_backend_testing::mock_elapsed_time;
 use screen::Screen;
@@ -55,6 +59,12 @@ pub enum Wish {
     },
     Choose(Choice),
     RetryNow,
+    /// Watch a list, which gets this number.
+    Watch(WatchTarget, ViewKey),
+    Unwatch(ViewKey),
+    Join(RoomName),
+    Part(RoomName),
+    Ask(Query),
     Leave,
     HangUp,
     /// Of the account: take over the key of another device.
@@ -73,6 +83,8 @@ pub struct World {
     line: Rc<Line>,
     time: Time,
     people: RefCell<Vec<Entry>>,
+    /// Lists other than the lobby.
+    others: RefCell<BTreeMap<ViewKey, Vec<Entry>>>,
     link: RefCell<Link>,
     /// When the list was last proved exact; whether the client said that it is stale now.
     proved_at: Cell<Option<Instant>>,
@@ -85,6 +97,11 @@ struct Line {
     deliver: RefCell<Option<Deliver>>,
     wishes: RefCell<Vec<Wish>>,
     broken: RefCell<bool>,
+    /// The number of the last list that was watched.
+    views: Cell<u32>,
+    /// Questions that are not answered yet.
+    asking: RefCell<Vec<Then>>,
+    operator: Cell<Option<OperatorKey>>,
 }
 
 struct TestDialer(Rc<Line>);
@@ -110,7 +127,8 @@ impl World {
         let screen = Screen::new(app.window(), width, height);
         let (people, link) = (RefCell::default(), RefCell::default());
         let (proved_at, stale) = (Cell::default(), Cell::default());
-        Self { app, screen, line, time, people, link, proved_at, stale }
+        let others = RefCell::default();
+        Self { app, screen, line, time, people, others, link, proved_at, stale }
     }
 
     /// A window of the usual size at the sign-in page.
@@ -151,9 +169,11 @@ impl World {
         let mut batch = Batch { link, ..Batch::default() };
         for event in events {
             self.follow(event);
-            let everybody = || self.people.borrow().clone();
-            batch.add(event.clone(), self.time.now(), self.proved_at.get(), everybody);
+            let whole = Whole::wanted_by(event, batch.news.len()).map(|view| self.whole(view));
+            batch.add(event.clone(), self.time.now(), self.proved_at.get(), whole);
         }
+        let count = u32::try_from(self.people.borrow().len()).expect("not that many");
+        batch.proof = Some(ViewProof { version: 17, count, ..ViewProof::default() });
         self.link.borrow_mut().clone_from(&batch.link);
         self.line.deliver.borrow().as_ref().expect("a call is under way")(batch);
         self.screen.settle();
@@ -186,9 +206,36 @@ impl World {
         self.line.broken.replace(true);
     }
 
+    fn whole(&self, view: ViewKey) -> Whole {
+        match self.others.borrow().get(&view) {
+            Some(entries) => Whole::Other(view, entries.clone()),
+            None => Whole::Lobby(Snapshot::of(self.people.borrow().iter())),
+        }
+    }
+
+    /// A list other than the lobby is like this from now on, and the window is told.
+    pub fn list(&self, view: ViewKey, people: Vec<Entry>) {
+        self.others.borrow_mut().insert(view, people);
+        self.tell(&[Event::Snapshot { view }]);
+    }
+
+    /// Answers the oldest question that is open.
+    pub fn answer(&self, answer: Result<Answer, QueryError>) {
+        let then = self.line.asking.borrow_mut().remove(0);
+        then(answer);
+        self.screen.settle();
+    }
+
+    /// From now on this account operates the server.
+    pub fn operate(&self, key: OperatorKey) {
+        self.line.operator.set(Some(key));
+    }
+
     fn follow(&self, event: &Event) {
         let mut people = self.people.borrow_mut();
         match event {
+            Event::Joined { view, .. } | Event::Updated { view, .. } | Event::Left { view, .. }
+                if *view != VIEW => {}
             Event::Joined { entry, .. } | Event::Updated { entry, .. } => {
                 people.retain(|old| old.id != entry.id);
                 people.push(entry.clone());
@@ -229,6 +276,10 @@ impl Keys for TestKeys {
         self.0.wishes.borrow_mut().push(Wish::Adopt(code.to_owned()));
         Ok(())
     }
+
+    fn operator(&self) -> Option<OperatorKey> {
+        self.0.operator.get()
+    }
 }
 
 impl TestCall {
@@ -244,6 +295,31 @@ impl Call for TestCall {
 
     fn retry_now(&self) {
         self.wish(Wish::RetryNow);
+    }
+
+    fn watch(&self, target: WatchTarget) -> Option<ViewKey> {
+        let view = ViewKey(self.0.views.get() + 1);
+        self.0.views.set(view.0);
+        self.wish(Wish::Watch(target, view));
+        Some(view)
+    }
+
+    fn unwatch(&self, view: ViewKey) {
+        self.wish(Wish::Unwatch(view));
+    }
+
+    fn join(&self, room: RoomName) -> bool {
+        self.wish(Wish::Join(room));
+        true
+    }
+
+    fn part(&self, room: &RoomName) {
+        self.wish(Wish::Part(room.clone()));
+    }
+
+    fn ask(&self, query: Query, then: Then) {
+        self.wish(Wish::Ask(query));
+        self.0.asking.borrow_mut().push(then);
     }
 
     fn leave(&mut self, _limit: Duration) {

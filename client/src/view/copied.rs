@@ -37,6 +37,11 @@ impl Copied {
         Ok(())
     }
 
+    pub(super) fn proof(&self) -> ViewProof {
+        let count = u32::try_from(self.entries.len()).unwrap_or(u32::MAX);
+        ViewProof { version: self.version, count, digest: self.digest }
+    }
+
     pub(super) fn apply(&mut self, hasher: &EntryHasher, change: Change, steps: &mut Vec<Step>) {
         match change {
             Change::Joined(entry) => self.join(hasher, entry, steps),
