@@ -20,6 +20,7 @@ use std::time::Duration;
 use herenow_protocol::OperatorKey;
 use herenow_protocol::limits::{DEFAULT_PORT, SIGN_IN_DEADLINE};
 
+use crate::auth::rights::{Rights, Rooms};
 use knob::configuration;
 
 #[cfg(test)]
@@ -41,6 +42,8 @@ configuration! {
     listen: SocketAddr = SocketAddr::from((Ipv4Addr::LOCALHOST, DEFAULT_PORT)), "listen", "listen", AfterRestart;
     /// Listen outside this computer although anybody may sign in under any free name.
     insecure_open: bool = false, "insecure_open", "insecure-open", AfterRestart;
+    /// Listen outside this computer in plain text although people prove with secrets who they are.
+    insecure_plaintext: bool = false, "insecure_plaintext", "insecure-plaintext", AfterRestart;
     /// Threads that serve connections, 1 to 64.
     /// One per processor, four at most.
     arbiters: usize = processors().min(4), "threads", "threads", AfterRestart;
@@ -67,6 +70,39 @@ configuration! {
     /// The certificate's private key, as a PEM file.
     /// It is read again with the certificate.
     tls_key: Option<PathBuf> = None, "key", "tls-key", AfterRestart;
+
+    [auth]
+    /// What lets somebody in: "open" for nothing, "secret" for one that everybody has, "users" for a name and its password, "jwt" for a token.
+    auth_mode: AuthMode = AuthMode::Open, "mode", "auth", AfterRestart;
+    /// The file with the shared secrets, one a line.
+    /// Each of them lets people in, so that a new one can be spread before the old one goes. Read again when it changes.
+    auth_secret_file: Option<PathBuf> = None, "secret_file", "auth-secret-file", AfterRestart;
+    /// The file with users and the hashes of their passwords, as `herenow hash-password` prints them.
+    /// Read again when it changes.
+    auth_users_file: Option<PathBuf> = None, "users_file", "auth-users-file", AfterRestart;
+    /// The keys of tokens: the path or https:// URL of a JSON Web Key Set; with HS256 and its like the path of the shared key.
+    /// A file is read again when it changes, a URL every ten minutes and for a key that is not known, at most once a minute.
+    auth_keys: String = String::new(), "keys", "auth-keys", AfterRestart;
+    /// The algorithms of tokens that are taken, with commas between them.
+    /// Whatever a token says of itself, no other counts.
+    auth_algorithms: String = "EdDSA,ES256".to_owned(), "algorithms", "auth-algorithms", AfterRestart;
+    /// For whom a token must be: its claim aud.
+    auth_audience: String = "herenow".to_owned(), "audience", "auth-audience", AfterRestart;
+    /// By whom a token must be, its claim iss; empty for anybody who has one of the keys.
+    auth_issuer: String = String::new(), "issuer", "auth-issuer", AfterRestart;
+    /// The rooms that may be watched and joined, with commas between them; a * at the end stands for whatever follows.
+    /// This and what follows hold where a user file or a token says nothing else, and where somebody is asked who they are.
+    auth_rooms: String = "*".to_owned(), "rooms", "auth-rooms", AfterRestart;
+    /// Whether people may be watched and asked for by name, wherever they are.
+    auth_lists: bool = true, "lists", "auth-lists", AfterRestart;
+    /// Whether one may be invisible.
+    auth_invisible: bool = true, "invisible", "auth-invisible", AfterRestart;
+    /// Whether one may watch without being listed.
+    auth_observe: bool = true, "observe", "auth-observe", AfterRestart;
+    /// Whether one may ask why anybody is shown as they are, and how the server is.
+    auth_explain: bool = false, "explain", "auth-explain", AfterRestart;
+    /// Whether one may end the sessions of others.
+    auth_kick: bool = false, "kick", "auth-kick", AfterRestart;
 
     [log]
     /// What is logged: a level, or levels by module such as "warn,herenow::store=debug". RUST_LOG wins if it is set.
@@ -126,6 +162,20 @@ pub enum LogFormat {
     Json,
 }
 
+/// What lets somebody in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AuthMode {
+    /// Nothing is asked for.
+    #[default]
+    Open,
+    /// One secret that everybody has.
+    Secret,
+    /// A name and its password.
+    Users,
+    /// A JSON Web Token.
+    Jwt,
+}
+
 /// A certificate with its chain, and its private key, as PEM files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlsFiles {
@@ -140,12 +190,20 @@ pub struct TlsFiles {
 pub enum ConfigError {
     /// The bind would let anybody in from outside.
     #[error(
-        "refusing to listen on {0}: anybody who reaches it could sign in under any name. \
-         Listen on 127.0.0.1, or say --insecure-open if that is what you want"
+        "refusing to listen on {0}: anybody who reaches it could sign in under any name. Listen on 127.0.0.1, let \
+         `herenow init` set up a secret and TLS, or say --insecure-open if that is what you want"
     )]
     OpenToAll(SocketAddr),
+    /// The bind would let anybody on the way read what lets people in.
+    #[error(
+        "refusing to listen on {0} in plain text: anybody on the way could read what lets people in. Listen there \
+         with --tls-listen, or say --insecure-plaintext if that is what you want"
+    )]
+    PlainToAll(SocketAddr),
     /// TLS needs a certificate.
-    #[error("--tls-listen needs --tls-certificate and --tls-key")]
+    #[error(
+        "--tls-listen needs --tls-certificate and --tls-key; `herenow init` makes them if you have none"
+    )]
     NoCertificate,
     /// The interval is outside its limits.
     #[error("--heartbeat {got:?} is outside {min:?} to {max:?}")]
@@ -212,6 +270,7 @@ impl ConfigError {
     pub fn flags(&self) -> &'static [&'static str] {
         match self {
             Self::OpenToAll(_) => &["listen", "tls-listen", "insecure-open"],
+            Self::PlainToAll(_) => &["listen", "insecure-plaintext"],
             Self::NoCertificate => &["tls-listen", "tls-certificate", "tls-key"],
             Self::Heartbeat { .. } => &["heartbeat", "heartbeat-min", "heartbeat-max"],
             Self::HeartbeatLimits(..) => &["heartbeat-min", "heartbeat-max"],
@@ -245,11 +304,17 @@ impl Config {
     /// # Errors
     /// The first relation that does not hold, in words for the operator.
     pub fn check(&self) -> Result<(), ConfigError> {
+        let is_open = self.auth_mode == AuthMode::Open;
+        let is_public = |address: &SocketAddr| !address.ip().is_loopback();
         let addresses = [Some(self.listen), self.tls_listen].into_iter().flatten();
-        if let Some(public) = addresses.into_iter().find(|at| !at.ip().is_loopback())
+        if let Some(public) = addresses.into_iter().find(is_public)
+            && is_open
             && !self.insecure_open
         {
             return Err(ConfigError::OpenToAll(public));
+        }
+        if is_public(&self.listen) && !is_open && !self.insecure_plaintext {
+            return Err(ConfigError::PlainToAll(self.listen));
         }
         if self.tls_listen.is_some() && self.tls_files().is_none() {
             return Err(ConfigError::NoCertificate);
@@ -315,6 +380,19 @@ impl Config {
     pub fn tls_files(&self) -> Option<TlsFiles> {
         let (certificate, key) = (self.tls_certificate.clone()?, self.tls_key.clone()?);
         Some(TlsFiles { certificate, key })
+    }
+
+    /// What everybody may do of whom nothing else is said.
+    #[must_use]
+    pub fn rights(&self) -> Rights {
+        Rights {
+            rooms: Rooms::listed(&self.auth_rooms),
+            lists: self.auth_lists,
+            invisible: self.auth_invisible,
+            observe: self.auth_observe,
+            explain: self.auth_explain,
+            kick: self.auth_kick,
+        }
     }
 
     /// The rule for a client that asks for `wanted`, brought within the limits.

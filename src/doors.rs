@@ -5,7 +5,9 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use herenow::actors::gate::Gate;
 use herenow::actors::listener_actor::bind;
+use herenow::auth::AuthError;
 use herenow::tls::{Identity, TlsError};
 use herenow::{Clock, Config, Listeners, log_certificate};
 use herenow_client::protocol::CertificateFingerprint;
@@ -19,6 +21,7 @@ pub(crate) struct Doors {
     /// The sockets.
     pub(crate) listeners: Listeners,
     identity: Option<Arc<Identity>>,
+    gate: Arc<Gate>,
 }
 
 /// Where clients find a server.
@@ -36,6 +39,8 @@ pub(crate) enum Closed {
     Address(SocketAddr, io::Error),
     /// The certificate cannot be used.
     Certificate(TlsError),
+    /// It cannot be found out who may come in.
+    Gate(AuthError),
 }
 
 impl Doors {
@@ -44,11 +49,13 @@ impl Doors {
         let files = config.tls_listen.zip(config.tls_files());
         let tls = files.map(|(listen, files)| Ok((listen, Identity::open(files)?))).transpose();
         let tls = tls.map_err(Closed::Certificate)?;
+        let gate = Arc::new(Gate::open(config, clock).map_err(Closed::Gate)?);
         let (plain, address) = open(config.listen, config.arbiters)?;
         let mut doors = Self {
             addresses: Addresses { plain: address, tls: None },
-            listeners: plain.into(),
+            listeners: Listeners::from(plain).guarded_by(Arc::clone(&gate)),
             identity: None,
+            gate,
         };
         if let Some((listen, identity)) = tls {
             let (listeners, address) = open(listen, config.arbiters)?;
@@ -66,14 +73,16 @@ impl Doors {
         Ok(doors)
     }
 
-    /// Reads the certificate again at every SIGHUP. Must run inside a runtime with signals.
-    pub(crate) fn reload_certificate(&self, clock: Clock) -> impl Future<Output = ()> + use<> {
-        let identity = self.identity.clone();
+    /// Reads the certificate, and who may come in, again at every SIGHUP. Must run inside a runtime with signals.
+    pub(crate) fn reread(&self, clock: Clock) -> impl Future<Output = ()> + use<> {
+        let (identity, gate) = (self.identity.clone(), Arc::clone(&self.gate));
         async move {
-            let Some(identity) = identity else { return };
             let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
             while hangup.recv().await.is_some() {
-                log_certificate(&identity, &identity.reload(clock.now().unix_ms));
+                gate.reread().await;
+                if let Some(identity) = &identity {
+                    log_certificate(identity, &identity.reload(clock.now().unix_ms));
+                }
             }
         }
     }
@@ -103,6 +112,7 @@ impl fmt::Display for Closed {
                 write!(f, "cannot listen on {address}: {error}{}", advice(error))
             }
             Self::Certificate(error) => write!(f, "{error}"),
+            Self::Gate(error) => write!(f, "{error}"),
         }
     }
 }

@@ -14,3 +14,8 @@ pub(crate) fn stamp(file: &Path) -> Option<Stamp> {
     let changed = i128::from(meta.mtime()) * 1_000_000_000 + i128::from(meta.mtime_nsec());
     Some(Stamp(meta.dev(), meta.ino(), meta.len(), changed))
 }
+
+/// Whether others than the owner may read a file.
+pub(crate) fn is_readable_by_others(file: &Path) -> bool {
+    fs::metadata(file).is_ok_and(|meta| meta.mode() & 0o044 != 0)
+}

@@ -2,10 +2,11 @@
 //!
 //! Reading order: [`config`] (every knob, and the bound computed from them), [`roster`] (one list),
 //! [`merge`] (how devices become one person), [`registry`] (who is here), [`session`] (one connection's
-//! rules), [`journal`] and [`store`] (what outlives the process), [`tls`] (how the server proves who it is), then [`actors`], which run these rules over
+//! rules), [`journal`] and [`store`] (what outlives the process), [`tls`] (how the server proves who it is), [`auth`] (who may come in), then [`actors`], which run these rules over
 //! sockets. Outside [`actors`] code decides; inside it, code does.
 
 pub mod actors;
+pub mod auth;
 pub mod clock;
 pub mod config;
 mod files;
@@ -33,6 +34,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use actors::fanout_actor::{FanoutActor, Fanouts};
+use actors::gate::Gate;
 use actors::lines::Lines;
 use actors::listener_actor::ListenerActor;
 use actors::messages::{Drain, Finish, Reconfigure, StopAccepting, StopPublishing};
@@ -72,10 +74,20 @@ pub async fn run(
     let mut threads = Vec::new();
     let mut posts = Vec::new();
     let listeners = listeners.into();
+    let gate = match &listeners.gate {
+        Some(gate) => Arc::clone(gate),
+        None => Arc::new(Gate::open(&config, clock).map_err(io::Error::other)?),
+    };
+    actix_rt::spawn(Arc::clone(&gate).follow(shutdown.clone()));
     let identity = listeners.identity();
     for (arbiter, doors) in listeners.by_arbiter().into_iter().enumerate() {
-        let station =
-            Station { arbiter, config: Arc::clone(&config), clock, registry: registry.clone() };
+        let station = Station {
+            arbiter,
+            config: Arc::clone(&config),
+            clock,
+            registry: registry.clone(),
+            gate: Arc::clone(&gate),
+        };
         if arbiter == 0 {
             posts.push(station.open(doors));
         } else {
@@ -134,6 +146,7 @@ fn open_registry(config: &Config, clock: Clock) -> io::Result<(Registry, Option<
 pub struct Listeners {
     plain: Vec<TcpListener>,
     tls: Option<(Vec<TcpListener>, Arc<Identity>)>,
+    gate: Option<Arc<Gate>>,
 }
 
 /// What one arbiter listens on.
@@ -142,7 +155,7 @@ type Doors = Vec<(TcpListener, Option<TlsAcceptor>)>;
 impl From<Vec<TcpListener>> for Listeners {
     /// Plain connections only.
     fn from(plain: Vec<TcpListener>) -> Self {
-        Self { plain, tls: None }
+        Self { plain, tls: None, gate: None }
     }
 }
 
@@ -151,6 +164,12 @@ impl Listeners {
     #[must_use]
     pub fn with_tls(self, listeners: Vec<TcpListener>, identity: Arc<Identity>) -> Self {
         Self { tls: Some((listeners, identity)), ..self }
+    }
+
+    /// Let in whom this gate lets in, instead of one that is opened as the configuration says.
+    #[must_use]
+    pub fn guarded_by(self, gate: Arc<Gate>) -> Self {
+        Self { gate: Some(gate), ..self }
     }
 
     fn identity(&self) -> Option<Arc<Identity>> {
@@ -213,15 +232,16 @@ struct Station {
     config: Arc<Config>,
     clock: Clock,
     registry: Addr<RegistryActor>,
+    gate: Arc<Gate>,
 }
 
 impl Station {
     /// Starts serving on this thread.
     fn open(self, doors: Doors) -> Post {
-        let Self { arbiter, config, clock, registry } = self;
+        let Self { arbiter, config, clock, registry, gate } = self;
         let lines = Lines::new(arbiter, Tick::new(config.tick, config.tick_max));
         let fanout = FanoutActor::new(lines.clone(), Arc::clone(&config), clock).start();
-        let local = Rc::new(Local::new(&config, clock, registry, lines));
+        let local = Rc::new(Local::new(&config, clock, registry, lines).guarded_by(gate));
         let open = |(listener, tls)| ListenerActor::new(listener, Rc::clone(&local), tls).start();
         Post { listeners: doors.into_iter().map(open).collect(), fanout }
     }

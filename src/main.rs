@@ -53,6 +53,12 @@ enum Command {
     Health(cli::args::Health),
     /// Print this account's pairing code, or take over that of another device
     Pair(cli::args::Pair),
+    /// Make a configuration that is safe on a network, with a secret and a certificate
+    Init(cli::args::Init),
+    /// Keep what lets this account into a server
+    Login(cli::args::Login),
+    /// Print the hash of a password, for a user file
+    HashPassword(cli::args::HashPassword),
     /// Serve, with people who come, go, change status and lose their cable
     Demo(cli::args::Demo),
 }
@@ -70,6 +76,9 @@ fn main() -> ExitCode {
         Command::Log(arguments) => cli::run(cli::log::run(arguments)),
         Command::Health(arguments) => cli::run(cli::health::run(arguments)),
         Command::Pair(arguments) => cli::run(cli::pair::run(arguments)),
+        Command::Init(arguments) => cli::run(cli::init::run(arguments)),
+        Command::Login(arguments) => cli::run(cli::login::run(arguments)),
+        Command::HashPassword(arguments) => cli::run(cli::hash_password::run(arguments)),
         Command::Demo(arguments) => cli::demo::run(&arguments),
     }
 }

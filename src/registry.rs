@@ -98,6 +98,8 @@ pub struct SignIn {
     device: Fingerprint,
     key: Option<Fingerprint>,
     resume: Option<Fingerprint>,
+    /// The name is theirs, whatever key they bring.
+    is_proven: bool,
 }
 
 impl SignIn {
@@ -107,7 +109,13 @@ impl SignIn {
         let device = Fingerprint::of(hello.device.as_str().as_bytes());
         let key = hello.key.map(|key| Fingerprint::of(&key.0));
         let resume = hello.resume.as_ref().map(|resume| Fingerprint::of(&resume.token.0));
-        Self { hello, liveness, session, token, device, key, resume }
+        Self { hello, liveness, session, token, device, key, resume, is_proven: false }
+    }
+
+    /// The same; `is_proven` says whether it was proven that the name is theirs.
+    #[must_use]
+    pub fn proven(self, is_proven: bool) -> Self {
+        Self { is_proven, ..self }
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_rt::System;
+use herenow::config::AuthMode;
 use herenow::config::knob::Knob;
 use herenow::{Clock, Config};
 use herenow_client::protocol::OperatorKey;
@@ -36,7 +37,7 @@ pub(crate) fn run(given: Given) -> ExitCode {
     };
     loaded.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     let config = Config { operator: operator(), ..loaded.config };
-    if !config.listen.ip().is_loopback() {
+    if config.insecure_open && !config.listen.ip().is_loopback() {
         let address = config.listen;
         tracing::warn!(%address, "anybody who reaches this address may sign in under any free name");
     }
@@ -61,14 +62,16 @@ pub(crate) fn serve(
     let doors = match Doors::open(&config, clock) {
         Ok(doors) => doors,
         Err(error @ Closed::Address(..)) => return fail(EXIT_OS, &error),
-        Err(error @ Closed::Certificate(_)) => return fail(EXIT_CONFIG, &error),
+        Err(error @ (Closed::Certificate(_) | Closed::Gate(_))) => {
+            return fail(EXIT_CONFIG, &error);
+        }
     };
     let addresses = doors.addresses.clone();
     let served = System::new().block_on(async {
         let shutdown = CancellationToken::new();
         let (told, config) = watch::channel(Arc::new(config));
         actix_rt::spawn(Signals::install()?.obey(shutdown.clone(), rereader, told));
-        actix_rt::spawn(doors.reload_certificate(clock));
+        actix_rt::spawn(doors.reread(clock));
         let begin = |config: &Config| begin(&addresses, config);
         herenow::run(doors.listeners, config, clock, shutdown, begin).await
     });
@@ -88,12 +91,18 @@ fn greet(addresses: &Addresses, config: &Config) {
         Some(folder) => format!("Sessions outlive a restart, in {}.\n", folder.display()),
         None => String::new(),
     };
+    let who = match config.auth_mode {
+        AuthMode::Open => "Open sign-in: anybody who reaches this address may take any free name.",
+        AuthMode::Secret => "Whoever has the secret comes in.",
+        AuthMode::Users => "Users come in with their passwords.",
+        AuthMode::Jwt => "Users come in with their tokens.",
+    };
     let greeting = format!(
         "herenow listens on {address}\n\
          {tls}\
          {kept}\
          Whoever falls silent is told gone within {bound:?}.\n\
-         Open sign-in: anybody who reaches this address may take any free name.\n\n\
+         {who}\n\n\
          Next, in other terminals:\n  \
          herenow watch --name ada{server}\n  \
          herenow who{server}\n  \

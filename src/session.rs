@@ -7,18 +7,24 @@
 
 use std::time::{Duration, Instant};
 
-use herenow_protocol::limits::{CLIENT_FRAME_BYTES_MAX, HELLO_BYTES_MAX, VERSION};
+use herenow_protocol::limits::{
+    CLIENT_FRAME_BYTES_MAX, HELLO_BYTES_MAX, HELLO_WITH_CREDENTIAL_BYTES_MAX, VERSION,
+};
 use herenow_protocol::message::{BadHello, Incoming};
 use herenow_protocol::{
-    ClientMessage, CloseReason, DecodeError, ErrorCode, Hello, Presence, ResumeToken,
-    ServerMessage, SessionId, UserId, ViewId, Violation, Welcome,
+    ClientMessage, CloseReason, Credential, DecodeError, DisplayName, ErrorCode, Hello, Presence,
+    ResumeToken, ServerMessage, SessionId, UserId, ViewId, Violation, Welcome,
 };
 
-use crate::config::{Config, Liveness};
+use crate::auth::{Grant, REFUSED};
+use crate::config::{AuthMode, Config, Liveness};
 use crate::registry::{Answer, Command, SignedIn};
 
+mod granted;
 #[cfg(test)]
 mod tests;
+
+use granted::Granted;
 
 /// What the server calls itself in a `Welcome`.
 const SERVER: &str = concat!("herenow ", env!("CARGO_PKG_VERSION"));
@@ -34,6 +40,8 @@ pub struct Session {
     heard_at: Instant,
     /// When the next check is expected, to notice a stall of our own. Until `Hello` has come, its deadline.
     next_check: Instant,
+    /// What it may do, where not everybody may do everything.
+    granted: Option<Box<Granted>>,
 }
 
 /// What a session gets if one begins: random, so that nobody can guess it.
@@ -60,6 +68,15 @@ enum State {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Request(u32);
 
+/// Why somebody does not come in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The credential is not accepted.
+    Refused,
+    /// It was not looked at: there are too many, or too many failed. It may be brought again after this time.
+    NotNow(Duration),
+}
+
 /// What a session asks its shell to do, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
@@ -67,6 +84,10 @@ pub enum Effect {
     Ask(Command),
     /// Ask the registry to sign this user in under this rule, with fresh [`Credentials`].
     SignIn(Box<Hello>, Liveness),
+    /// Find out whether whoever says this may come in; give the answer to [`Session::admitted`].
+    Admit(Box<Hello>),
+    /// Find out whether this user may stay with this credential; give the answer to [`Session::renewed`].
+    Renew(DisplayName, Credential),
     /// Send this.
     Send(ServerMessage),
     /// Answer heartbeat `n` with what the views are like at this place of the stream.
@@ -102,7 +123,8 @@ impl Session {
     pub fn new(config: &Config, now: Instant) -> Self {
         let (heartbeat_ms, misses) = config.liveness(None).numbers();
         let next_check = now + config.sign_in_deadline;
-        Self { state: State::AwaitingHello, heartbeat_ms, misses, heard_at: now, next_check }
+        let (state, heard_at, granted) = (State::AwaitingHello, now, None);
+        Self { state, heartbeat_ms, misses, heard_at, next_check, granted }
     }
 
     /// The newest sign of life.
@@ -119,8 +141,11 @@ impl Session {
 
     /// Bytes that the next frame may have.
     #[must_use]
-    pub fn frame_bytes_max(&self) -> usize {
+    pub fn frame_bytes_max(&self, config: &Config) -> usize {
         match self.state {
+            State::AwaitingHello | State::SigningIn if config.auth_mode != AuthMode::Open => {
+                HELLO_WITH_CREDENTIAL_BYTES_MAX
+            }
             State::AwaitingHello | State::SigningIn => HELLO_BYTES_MAX,
             State::SignedIn { .. } | State::Ended => CLIENT_FRAME_BYTES_MAX,
         }
@@ -158,6 +183,66 @@ impl Session {
         self.close(error.close_reason(), error.to_string(), effects);
     }
 
+    /// It was found out whether the one who said this may come in.
+    pub fn admitted(
+        &mut self,
+        hello: Box<Hello>,
+        verdict: Result<Grant, Refusal>,
+        now: Instant,
+        effects: &mut Vec<Effect>,
+    ) {
+        // It may have ended while that was found out.
+        if self.state != State::SigningIn {
+            return;
+        }
+        let granted = match verdict {
+            Ok(grant) => Granted::new(hello.name.clone(), grant, now),
+            Err(Refusal::Refused) => {
+                return self.close(CloseReason::NotAuthorized, REFUSED.to_owned(), effects);
+            }
+            Err(Refusal::NotNow(wait)) => {
+                let text = format!("try again in {} s", wait.as_secs().max(1));
+                return self.close(CloseReason::ServerFull, text, effects);
+            }
+        };
+        if let Err(text) = granted.allows_hello(&hello) {
+            return self.close(CloseReason::NotAuthorized, text.to_owned(), effects);
+        }
+        self.granted = Some(Box::new(granted));
+        effects.push(Effect::SignIn(hello, self.liveness()));
+    }
+
+    /// It was found out whether this session may go on with a new credential.
+    pub fn renewed(
+        &mut self,
+        verdict: Result<Grant, Refusal>,
+        now: Instant,
+        effects: &mut Vec<Effect>,
+    ) {
+        let State::SignedIn { unanswered: Some(Request(request)) } = self.state else { return };
+        self.state = State::SignedIn { unanswered: None };
+        match (verdict, &mut self.granted) {
+            (Ok(grant), Some(granted)) => {
+                **granted = Granted::new(granted.name().clone(), grant, now);
+                effects.push(done(request, None));
+            }
+            (Ok(_), None) => effects.push(done(request, None)),
+            (Err(Refusal::Refused), _) => {
+                effects.push(failed(request, ErrorCode::NotAllowed, REFUSED.to_owned()));
+            }
+            (Err(Refusal::NotNow(wait)), _) => {
+                let text = format!("try again in {} s", wait.as_secs().max(1));
+                effects.push(failed(request, ErrorCode::Limit, text));
+            }
+        }
+    }
+
+    /// Whether it was proven that the name of this session is its own.
+    #[must_use]
+    pub fn is_proven(&self) -> bool {
+        self.granted.as_ref().is_some_and(|granted| granted.is_proven())
+    }
+
     /// The registry answered.
     pub fn answered(&mut self, answer: Answer, now: Instant, effects: &mut Vec<Effect>) {
         match std::mem::replace(&mut self.state, State::SignedIn { unanswered: None }) {
@@ -190,6 +275,10 @@ impl Session {
             State::AwaitingHello if now >= self.next_check => {
                 self.next_check = now + config.sign_in_deadline;
             }
+            State::SignedIn { .. } if self.expires_at().is_some_and(|at| now >= at) => {
+                let text = "the credential was good until now".to_owned();
+                self.close(CloseReason::CredentialExpired, text, effects);
+            }
             State::SignedIn { .. } => self.check_silence(outflow, stalled, config, now, effects),
             _ => {}
         }
@@ -207,7 +296,14 @@ impl Session {
                 self.hello(hello, config, effects);
             }
             (State::AwaitingHello, Incoming::BadHello(error)) => self.refuse(&error, effects),
-            (State::SignedIn { .. }, Incoming::Message(message)) => self.message(message, effects),
+            (State::SignedIn { .. }, Incoming::Message(message)) => {
+                match self.allowed(message, config) {
+                    Ok(message) => self.message(message, effects),
+                    Err((request, text)) => {
+                        effects.push(failed(request, ErrorCode::NotAllowed, text.to_owned()));
+                    }
+                }
+            }
             (State::SignedIn { .. }, Incoming::BadRequest { request, error }) => {
                 effects.push(failed(request, ErrorCode::BadRequest, error));
             }
@@ -223,7 +319,27 @@ impl Session {
         let liveness = config.liveness(hello.heartbeat);
         (self.heartbeat_ms, self.misses) = liveness.numbers();
         self.state = State::SigningIn;
-        effects.push(Effect::SignIn(Box::new(hello), liveness));
+        let hello = Box::new(hello);
+        effects.push(match config.auth_mode {
+            AuthMode::Open => Effect::SignIn(hello, liveness),
+            _ => Effect::Admit(hello),
+        });
+    }
+
+    /// The message, if this session may say it, as the registry is to hear it.
+    fn allowed(
+        &self,
+        message: ClientMessage,
+        config: &Config,
+    ) -> Result<ClientMessage, (u32, &'static str)> {
+        match &self.granted {
+            Some(granted) => granted.allowed(message, config.operator),
+            None => Ok(message),
+        }
+    }
+
+    fn expires_at(&self) -> Option<Instant> {
+        self.granted.as_ref()?.expires_at()
     }
 
     fn refuse(&mut self, error: &BadHello, effects: &mut Vec<Effect>) {
@@ -263,6 +379,9 @@ impl Session {
             ClientMessage::Repair { request, view, ranges } => {
                 effects.push(Effect::Repair(request, view, ranges));
             }
+            ClientMessage::Renew { request, credential } => {
+                self.renew(request, credential, effects)
+            }
             ClientMessage::Goodbye { reason } => self.close(reason, String::new(), effects),
             ClientMessage::Hello(_) => self.unexpected(effects),
         }
@@ -271,6 +390,17 @@ impl Session {
     fn ask(&mut self, request: u32, command: Command, effects: &mut Vec<Effect>) {
         self.state = State::SignedIn { unanswered: Some(Request(request)) };
         effects.push(Effect::Ask(command));
+    }
+
+    fn renew(&mut self, request: u32, credential: Credential, effects: &mut Vec<Effect>) {
+        match &self.granted {
+            Some(granted) => {
+                self.state = State::SignedIn { unanswered: Some(Request(request)) };
+                effects.push(Effect::Renew(granted.name().clone(), credential));
+            }
+            // Where everybody may come in everybody may stay.
+            None => effects.push(done(request, None)),
+        }
     }
 
     fn unexpected(&mut self, effects: &mut Vec<Effect>) {
@@ -283,7 +413,7 @@ impl Session {
             Answer::SignedIn(signed_in) => {
                 self.heard_at = now;
                 effects.push(Effect::SignedIn(self.liveness(), signed_in.me.clone()));
-                effects.push(Effect::Send(self.welcome(&signed_in)));
+                effects.push(Effect::Send(self.welcome(&signed_in, now)));
                 let views = signed_in.views.into_iter();
                 effects.extend(views.map(|(view, version)| Effect::GoOn(view, version)));
             }
@@ -292,7 +422,7 @@ impl Session {
         }
     }
 
-    fn welcome(&self, signed_in: &SignedIn) -> ServerMessage {
+    fn welcome(&self, signed_in: &SignedIn, now: Instant) -> ServerMessage {
         let liveness = self.liveness();
         let Liveness { interval, misses } = liveness;
         ServerMessage::Welcome(Welcome {
@@ -308,6 +438,7 @@ impl Session {
             resumed: signed_in.resumed,
             resume_window_ms: millis(signed_in.resume_window),
             views: signed_in.views.iter().map(|(view, _)| *view).collect(),
+            credential_ms: self.expires_at().map_or(0, |at| millis(at - now).max(1)),
         })
     }
 
@@ -348,7 +479,10 @@ impl Session {
         let regular = now + liveness.interval;
         let decisive = match self.state {
             State::AwaitingHello => Some(self.next_check),
-            State::SignedIn { .. } => Some(self.heard_at + liveness.silence_max()),
+            State::SignedIn { .. } => {
+                let silent = self.heard_at + liveness.silence_max();
+                Some(self.expires_at().map_or(silent, |at| at.min(silent)))
+            }
             State::SigningIn | State::Ended => None,
         };
         let early = decisive.filter(|&at| now < at && (at < regular || !self.is_signed_in()));
@@ -379,6 +513,7 @@ pub fn goodbye(reason: CloseReason, text: String, come_back_after: Duration) -> 
             | R::ServerFull
             | R::InternalError
             | R::ServerCrash
+            | R::CredentialExpired
     );
     let come_back_after_ms = if reconnect { millis(come_back_after) } else { 0 };
     ServerMessage::Goodbye { reason, reconnect, come_back_after_ms, text }

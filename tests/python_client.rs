@@ -113,7 +113,7 @@ struct Server {
     process: Process,
     address: String,
     /// Kept, so that the server never writes to a closed pipe.
-    _stdout: Receiver<String>,
+    stdout: Receiver<String>,
 }
 
 impl Server {
@@ -122,8 +122,13 @@ impl Server {
     }
 
     fn start_at(address: &str) -> Self {
+        Self::start_with(address, &[])
+    }
+
+    fn start_with(address: &str, arguments: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_herenow"))
             .args(["serve", "--listen", address])
+            .args(arguments)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
@@ -138,7 +143,17 @@ impl Server {
                 break address[..end.unwrap_or(address.len())].to_owned();
             }
         };
-        Self { process, address, _stdout: stdout }
+        Self { process, address, stdout }
+    }
+
+    /// The next line of its greeting that begins like this, without the beginning.
+    fn greeting(&self, beginning: &str) -> String {
+        loop {
+            let line = self.stdout.recv_timeout(PATIENCE).expect("the greeting has such a line");
+            if let Some(rest) = line.strip_prefix(beginning) {
+                return rest.trim().to_owned();
+            }
+        }
     }
 }
 
@@ -309,6 +324,38 @@ fn a_refused_sign_in_says_why() {
 }
 
 #[test]
+fn a_client_comes_in_through_tls_with_the_secret_and_not_with_another() {
+    let Some(python) = python() else { return };
+    let folder =
+        std::env::temp_dir().join(format!("herenow-python-{:016x}", rand::random::<u64>()));
+    let file = |name: &str| folder.join(name).to_str().expect("a plain name").to_owned();
+    let made = Command::new(env!("CARGO_BIN_EXE_herenow")).arg("init").arg(&folder).output();
+    assert!(made.expect("it can be started").status.success());
+    std::fs::write(file("wrong"), "not the secret at all").expect("the folder is ours");
+    let config = file("herenow.toml");
+    let server =
+        Server::start_with("127.0.0.1:0", &["--config", &config, "--tls-listen", "127.0.0.1:0"]);
+    let tls = server.greeting("with TLS on ");
+    let start = |server: &str, secret: &str| {
+        Watcher::start(python, server, &["--name", "ada", "--credential-file", &file(secret)])
+    };
+    let ada = start(&tls, "secret");
+    assert_eq!(ada.event()["event"], "snapshot");
+    ada.proved();
+    let refused = start(&tls, "wrong");
+    assert_eq!(refused.event()["reason"], "not_authorized");
+    assert_eq!(refused.end().0, Some(1));
+    let (address, _) = tls.split_once('#').expect("the fingerprint follows");
+    let other_certificate = start(&format!("{address}#{}", "0".repeat(64)), "secret");
+    let (code, words) = other_certificate.end();
+    assert_eq!(code, Some(1), "{words}");
+    assert!(words.contains("another certificate"), "{words}");
+    let in_plain_text = start(&server.address, "secret");
+    assert_eq!(in_plain_text.end().0, Some(2));
+    std::fs::remove_dir_all(&folder).expect("the folder is ours");
+}
+
+#[test]
 fn a_client_comes_back_when_its_server_does() {
     let Some(python) = python() else { return };
     let server = Server::start();
@@ -381,6 +428,7 @@ impl Liar {
             resumed: !views.is_empty(),
             resume_window_ms: 60_000,
             views: views.to_vec(),
+            credential_ms: 0,
         }));
         hello
     }

@@ -228,6 +228,7 @@ fn hello(name: &str, device: &str, label: &str) -> Hello {
         choice: Choice::automatic(Status::Available),
         key: None,
         resume: None,
+        credential: None,
     }
 }
 

@@ -54,6 +54,7 @@ pub(crate) fn hello(who: usize, heartbeat: Duration) -> Bytes {
         choice: Choice::chosen(Status::Available, StatusText::default()),
         key: None,
         resume: None,
+        credential: None,
     };
     ClientMessage::Hello(hello).encode()
 }

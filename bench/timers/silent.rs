@@ -42,6 +42,7 @@ pub(crate) fn hello(who: usize, interval: Duration) -> Bytes {
         choice: Choice::chosen(Status::Available, StatusText::new("at my desk").expect(valid)),
         key: None,
         resume: None,
+        credential: None,
     })
     .encode()
 }

@@ -1,11 +1,11 @@
 //! Where a server is: `HOST`, `HOST:PORT`, `[V6]` or `[V6]:PORT`, with `tls://` before it where it speaks TLS, and then
-//! perhaps `#FINGERPRINT` behind it, of the certificate that it must show.
+//! perhaps `#FINGERPRINT` behind it, of the certificate that it must show. `CREDENTIAL@` may stand before the host.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 
-use herenow_protocol::CertificateFingerprint;
 use herenow_protocol::limits::{DEFAULT_PORT, TLS_PORT};
+use herenow_protocol::{CertificateFingerprint, Credential};
 
 /// What stands before the address of a server that speaks TLS.
 const TLS_SCHEME: &str = "tls://";
@@ -36,6 +36,20 @@ pub enum Security {
     Plain,
     /// Inside TLS. With a fingerprint only that certificate will do.
     Tls(Option<CertificateFingerprint>),
+}
+
+/// Takes the credential out of an address: `tls://CREDENTIAL@HOST` is `tls://HOST` with it.
+///
+/// Whoever stores or shows an address should do so without the credential.
+#[must_use]
+pub fn take_credential(server: &str) -> (String, Option<Credential>) {
+    let Some(rest) = strip_scheme(server) else { return (server.to_owned(), None) };
+    match rest.rsplit_once('@') {
+        Some((credential, host)) if !credential.is_empty() => {
+            (format!("{TLS_SCHEME}{host}"), Some(Credential::from(credential)))
+        }
+        _ => (server.to_owned(), None),
+    }
 }
 
 impl Address {
@@ -121,7 +135,7 @@ fn split_with(server: &str, default_port: u16) -> Option<(&str, u16)> {
         None => Some(server.split_at(server.find(':').unwrap_or(server.len()))),
     };
     let parsed = parts.and_then(|(host, port)| Some((host, parse_port(port, default_port)?)));
-    let is_odd = |c: char| c.is_whitespace() || matches!(c, '/' | '#');
+    let is_odd = |c: char| c.is_whitespace() || matches!(c, '/' | '#' | '@');
     parsed.filter(|(host, _)| !host.is_empty() && !host.contains(is_odd))
 }
 
@@ -178,6 +192,19 @@ mod tests {
         {
             assert_eq!(Address::parse(text), Err(InvalidAddress(text.to_owned())), "{text}");
         }
+    }
+
+    #[test]
+    fn a_credential_is_taken_out_and_never_shown() {
+        let digits = "a".repeat(64);
+        let (server, credential) = take_credential(&format!("tls://se@cret@10.0.0.1:5#{digits}"));
+        assert_eq!(server, format!("tls://10.0.0.1:5#{digits}"));
+        assert_eq!(credential, Some(Credential::from("se@cret")));
+        for server in ["tls://@10.0.0.1", "tls://10.0.0.1", "secret@10.0.0.1"] {
+            assert_eq!(take_credential(server), (server.to_owned(), None));
+        }
+        // In plain text it does not belong, so it is no address.
+        assert!(Address::parse("secret@10.0.0.1").is_err());
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use herenow_protocol::limits::{LIST_PEOPLE_MAX, LISTS_MAX, ROOM_VIEWS_MAX, ROOMS_MAX};
-use herenow_protocol::{Choice, Query, RoomName, WatchTarget};
+use herenow_protocol::{Choice, Credential, Query, RoomName, WatchTarget};
 use tokio::sync::{Notify, oneshot};
 
 use crate::options::{WantedViews, key_of_room};
@@ -63,6 +63,7 @@ struct Wishes {
     last_query: u64,
     /// Who waits for an answer. At most [`QUERIES_MAX`].
     asking: BTreeMap<QueryId, oneshot::Sender<Result<Answer, QueryError>>>,
+    credential: Option<Credential>,
     retry: bool,
     goodbye: bool,
     /// There is no connection any more.
@@ -155,6 +156,12 @@ impl Client {
         }
     }
 
+    /// Brings this credential from now on, also after a reconnect. A session that is signed in proves with it that it may
+    /// go on; [`Event::Renewed`](crate::Event::Renewed) or [`Event::Refused`](crate::Event::Refused) tells what came of it.
+    pub fn renew(&self, credential: Credential) {
+        self.wish(|wishes| wishes.credential = Some(credential));
+    }
+
     /// Does not wait any longer for the next try to connect. At most two tries a second are made.
     pub fn retry_now(&self) {
         self.wish(|wishes| wishes.retry = true);
@@ -223,6 +230,9 @@ impl Wishes {
         }
         if std::mem::take(&mut self.rooms_changed) {
             return Some(Command::Rooms(self.rooms.clone()));
+        }
+        if let Some(credential) = self.credential.take() {
+            return Some(Command::Renew(credential));
         }
         if let Some((id, query)) = self.queries.pop_front() {
             return Some(Command::Query(id, query));

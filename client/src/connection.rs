@@ -9,8 +9,10 @@ use std::time::Duration;
 
 use tokio::time::{MissedTickBehavior, timeout};
 
+use crate::address::take_credential;
 use crate::client::{Client, Commands, pair};
 use crate::link::{Connect, Connecting, Link, Network};
+use crate::secrets::kept_credential;
 use crate::session::{Command, Effect, Session};
 use crate::{Disconnect, Event, Options, View, ViewKey, clock, network};
 use transport::{Received, Transport};
@@ -55,8 +57,14 @@ enum Input {
 
 /// A client that connects at the first [`Connection::next`], which must be awaited in a tokio runtime with I/O and time.
 #[must_use]
-pub fn connect(options: Options) -> (Client, Connection) {
-    connect_through(Network::new(options.trust.clone()), options, rand::random())
+pub fn connect(mut options: Options) -> (Client, Connection) {
+    let (server, credential) = take_credential(&options.server);
+    options.server = server;
+    let kept = || kept_credential(&options.server);
+    options.credential = options.credential.take().or(credential).or_else(kept);
+    let network = Network::new(options.trust.clone());
+    let network = network.carrying_a_secret(options.credential.is_some());
+    connect_through(network, options, rand::random())
 }
 
 /// Like [`connect`], with another way to make connections, and with the seed of all jitter.

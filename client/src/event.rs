@@ -101,6 +101,8 @@ pub enum Event {
     Accepted(Choice),
     /// The status of this device was chosen through another connection; it is kept for later sign-ins.
     Chosen(Choice),
+    /// The server took the new credential.
+    Renewed,
     /// A request was refused.
     Refused {
         /// What is wrong, for programs.
@@ -225,6 +227,8 @@ fn display_goodbye(reason: CloseReason, text: &str, f: &mut fmt::Formatter<'_>) 
         CloseReason::InternalError | CloseReason::ServerCrash => {
             "the server had to end this session"
         }
+        CloseReason::NotAuthorized => "the server does not let you in",
+        CloseReason::CredentialExpired => "what let you in has expired",
         CloseReason::TooManySessions => "this user is signed in from too many devices",
         CloseReason::ConnectionClosed | CloseReason::ConnectionReset => "the connection ended",
         CloseReason::ProtocolError(_) => "the server did not understand this client",

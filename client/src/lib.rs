@@ -52,6 +52,8 @@ pub use event::{Disconnect, Event};
 pub use herenow_protocol as protocol;
 pub use options::{Options, ViewKey};
 pub use query::{Answer, QueryError};
-pub use secrets::{device_id, known_operator_key, operator_key, set_user_key, user_key};
+pub use secrets::{
+    device_id, keep_credential, known_operator_key, operator_key, set_user_key, user_key,
+};
 pub use trust::{Distrust, Trust};
 pub use view::View;

@@ -58,19 +58,26 @@ pub struct Network {
     trust: Trust,
     /// Where it is remembered which servers speak TLS; the account's own place if there is none.
     folder: Option<PathBuf>,
+    carries_secret: bool,
 }
 
 impl Network {
     /// Servers are recognised by `trust`, and by what this account remembers of them.
     #[must_use]
     pub fn new(trust: Trust) -> Self {
-        Self { trust, folder: None }
+        Self { trust, folder: None, carries_secret: false }
     }
 
     /// The same, with another folder that remembers servers.
     #[must_use]
     pub fn remembering_in(self, folder: PathBuf) -> Self {
         Self { folder: Some(folder), ..self }
+    }
+
+    /// The same; where a secret is to be told, plain text leaves this computer in no case.
+    #[must_use]
+    pub fn carrying_a_secret(self, carries_secret: bool) -> Self {
+        Self { carries_secret, ..self }
     }
 
     async fn reach(self, server: &str) -> Result<Link, Disconnect> {
@@ -104,6 +111,9 @@ impl Network {
     fn allow_plaintext(&self, address: &Address) -> Result<(), Disconnect> {
         if address.is_loopback() {
             return Ok(());
+        }
+        if self.carries_secret {
+            return Err(Disconnect::Untrusted(Distrust::Secret));
         }
         // An account without a home remembers nothing.
         let Ok(folder) = self.folder() else { return Ok(()) };
@@ -244,6 +254,15 @@ mod tests {
             assert!(matches!(refused, Disconnect::Untrusted(Distrust::Memory(_))), "{refused:?}");
         }
         std::fs::remove_dir_all(&folder).expect("the folder is ours");
+    }
+
+    #[tokio::test]
+    async fn a_secret_does_not_leave_this_computer_in_plain_text() {
+        let mut network = Network::default().carrying_a_secret(true);
+        let refused = network.connect("192.0.2.1:4373").await.expect_err("it must not be tried");
+        assert_eq!(refused, Disconnect::Untrusted(Distrust::Secret));
+        let refused = network.connect("127.0.0.1:1").await.expect_err("nobody is there");
+        assert_eq!(refused, Disconnect::ConnectionRefused);
     }
 
     #[tokio::test]

@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use herenow_protocol::{
-    Choice, DeviceId, DeviceLabel, DisplayName, RoomName, Status, UserKey, WatchTarget,
+    Choice, Credential, DeviceId, DeviceLabel, DisplayName, RoomName, Status, UserKey, WatchTarget,
 };
 
 use crate::Trust;
@@ -18,6 +18,9 @@ pub struct Options {
     pub server: String,
     /// By what a server that speaks TLS is recognised.
     pub trust: Trust,
+    /// What the server wants of whoever comes in: its secret, this user's password, or a token. Without one the client
+    /// brings what was [kept](crate::keep_credential) for this server. It leaves this computer inside TLS only.
+    pub credential: Option<Credential>,
     /// What others see.
     pub name: DisplayName,
     /// Identifies this device from sign-in to sign-in; see [`device_id`](crate::device_id).
@@ -69,6 +72,7 @@ impl Options {
         Self {
             server: server.into(),
             trust: Trust::default(),
+            credential: None,
             name,
             device,
             label: DeviceLabel::default(),

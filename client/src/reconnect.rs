@@ -158,7 +158,12 @@ fn is_final(reason: &Disconnect) -> bool {
         Disconnect::Left => true,
         Disconnect::Goodbye { reason, .. } => matches!(
             reason,
-            R::Replaced | R::NameInUse | R::BadHello | R::UnsupportedVersion | R::ProtocolError(_)
+            R::Replaced
+                | R::NameInUse
+                | R::BadHello
+                | R::UnsupportedVersion
+                | R::ProtocolError(_)
+                | R::NotAuthorized
         ),
         _ => false,
     }

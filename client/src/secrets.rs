@@ -9,11 +9,14 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use herenow_protocol::{DeviceId, OperatorKey, UserKey, pairing};
+use herenow_protocol::{Credential, DeviceId, OperatorKey, UserKey, pairing};
+
+use crate::address::{Address, Security};
 
 const DEVICE_ID: &str = "device-id";
 const USER_KEY: &str = "user-key";
 const OPERATOR_KEY: &str = "operator-key";
+const CREDENTIALS: &str = "credentials";
 
 /// This account's device id on this computer, made at the first call and kept in the file `device-id`: whoever knows
 /// it can take over the user's name.
@@ -58,6 +61,53 @@ pub fn operator_key() -> io::Result<OperatorKey> {
 /// As [`device_id`].
 pub fn known_operator_key() -> io::Result<Option<OperatorKey>> {
     known_operator_key_in(&folder()?)
+}
+
+/// Keeps what a server wants of whoever comes in, for every program of this account, in the file `credentials`.
+///
+/// # Errors
+/// The server is no address inside TLS, or the file cannot be read or replaced; then what was kept before stays.
+pub fn keep_credential(server: &str, credential: &Credential) -> io::Result<()> {
+    keep_credential_in(&folder()?, server, credential)
+}
+
+/// What was kept for this server. A file that cannot be read keeps nothing: the server says what it wants.
+pub(crate) fn kept_credential(server: &str) -> Option<Credential> {
+    kept_credential_in(&folder().ok()?, server)
+}
+
+fn keep_credential_in(folder: &Path, server: &str, credential: &Credential) -> io::Result<()> {
+    let invalid = |error: String| io::Error::new(io::ErrorKind::InvalidInput, error);
+    let place = place(server).ok_or_else(|| invalid(format!("{server} is not tls://HOST")))?;
+    let text = credential.expose();
+    if text.is_empty() || text.contains(['\n', '\r']) {
+        return Err(invalid("a credential has one line".to_owned()));
+    }
+    let file = folder.join(CREDENTIALS);
+    let old = match fs::read_to_string(&file) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
+        read => read,
+    };
+    let old = old.map_err(|error| explain(&file, &error, "nothing was changed"))?;
+    let is_other = |line: &&str| line.split_once(' ').is_some_and(|(other, _)| other != place);
+    let mut lines: Vec<String> = old.lines().filter(is_other).map(str::to_owned).collect();
+    lines.push(format!("{place} {text}"));
+    replace(folder, CREDENTIALS, &lines.join("\n"))
+        .map_err(|error| explain(&file, &error, "nothing was changed"))
+}
+
+fn kept_credential_in(folder: &Path, server: &str) -> Option<Credential> {
+    let place = place(server)?;
+    let text = fs::read_to_string(folder.join(CREDENTIALS)).ok()?;
+    let mut lines = text.lines().filter_map(|line| line.split_once(' '));
+    lines.find(|(kept, _)| *kept == place).map(|(_, credential)| Credential::from(credential))
+}
+
+/// Host and port, as they stand in the file of credentials; only of a server inside TLS.
+fn place(server: &str) -> Option<String> {
+    let address = Address::parse(server).ok()?;
+    matches!(address.security, Security::Tls(_))
+        .then(|| format!("{}:{}", address.host, address.port))
 }
 
 fn device_id_in(folder: &Path) -> io::Result<DeviceId> {

@@ -74,6 +74,9 @@ pub enum Distrust {
         /// What remembers it.
         file: PathBuf,
     },
+    /// There is a credential to tell, and everybody on the way would hear it.
+    #[error("what lets you in is not told in plain text: write tls:// before the address")]
+    Secret,
     /// What is remembered of servers cannot be read or written.
     #[error("{0}")]
     Memory(String),

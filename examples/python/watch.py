@@ -3,6 +3,7 @@
 
     pip install -r requirements.txt
     python3 watch.py --server 127.0.0.1:4373 --name ada
+    python3 watch.py --server tls://HOST:4374#FINGERPRINT --name ada --credential-file secret
 
 Prints one JSON object per event. A lost connection is resumed, a list that does not prove itself is repaired.
 Exits with 0 after its own goodbye, 1 when the server ended the session or could not be reached, 2 for bad
@@ -17,6 +18,7 @@ import random
 import secrets
 import select
 import socket
+import ssl
 import sys
 import time
 
@@ -30,7 +32,7 @@ STATUSES = ["available", "away", "busy", "invisible", "offline"]
 REASONS = ["goodbye", "connection_closed", "connection_reset", "heartbeat_timeout", "replaced",
            "protocol_error", "slow_consumer", "server_shutdown", "name_in_use", "bad_hello",
            "unsupported_version", "sign_in_timeout", "server_full", "internal_error", "server_crash",
-           "too_many_sessions"]
+           "too_many_sessions", "not_authorized", "credential_expired"]
 HEARTBEAT_TIMEOUT = REASONS.index("heartbeat_timeout")
 SERVER_FRAME_BYTES_MAX = 16_384
 ID_MAX, RANGES_MAX = 2**32 - 1, 64
@@ -165,11 +167,31 @@ class View:
         return None if more else self.wrong_ranges
 
 
+def inside_tls(sock, host, fingerprint):
+    """Shakes hands with a server that an authority vouches for, or that shows the certificate with this fingerprint."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.set_alpn_protocols(["herenow/1"])
+    if fingerprint:
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    else:
+        context.load_default_certs()
+    tls = context.wrap_socket(sock, server_hostname=host)
+    if fingerprint and hashlib.sha256(tls.getpeercert(binary_form=True)).hexdigest() != fingerprint:
+        raise ssl.SSLError("the server shows another certificate")
+    return tls
+
+
 class Client:
     def __init__(self, args):
         self.args = args
         # Works like a key: it lets us come back under our name.
         self.device = secrets.token_hex(16)
+        # What the server wants of whoever comes in; a server that wants nothing is not told.
+        self.credential = []
+        if args.credential_file:
+            with open(args.credential_file, encoding="utf-8") as file:
+                self.credential = [file.read().strip()]
         self.token = self.epoch = self.view = self.view_number = self.next_beat = None
         self.requests = 0
         self.repairs = 0  # steps taken since the copy was last proved: repair, then watch anew
@@ -177,16 +199,19 @@ class Client:
 
     def connect(self):
         """Opens a connection and says who we are, and on what view to go on if there is one."""
-        host, _, port = self.args.server.rpartition(":")
+        server, _, fingerprint = self.args.server.removeprefix("tls://").partition("#")
+        host, _, port = server.rpartition(":")
         self.sock = socket.create_connection((host.strip("[]"), int(port)), timeout=5)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if self.args.server.startswith("tls://"):
+            self.sock = inside_tls(self.sock, host.strip("[]"), fingerprint)
         self.buffer, self.next_beat, self.requests_open = b"", None, {}
         self.beats = self.unanswered = self.acked = self.round_trip_us = 0
         self.heard_at = time.monotonic()
         complete = self.view is not None and self.view.version is not None
         views = [[self.view_number, self.view.version]] if complete else []
         self.send(HELLO, 1, self.args.name, self.device, "watch.py", self.args.heartbeat_ms, self.args.observe,
-                  0, "", True, 0, None, self.token, self.epoch, views)
+                  0, "", True, 0, None, self.token, self.epoch, views, *self.credential)
 
     def send(self, *message):
         body = msgpack.packb(message)
@@ -199,7 +224,9 @@ class Client:
 
     def receive(self, seconds):
         """Waits up to `seconds`, then handles every frame that has arrived whole."""
-        if not select.select([self.sock], [], [], max(0, seconds))[0]:
+        # TLS may hold bytes that came already.
+        waits = getattr(self.sock, "pending", int)() > 0
+        if not waits and not select.select([self.sock], [], [], max(0, seconds))[0]:
             return
         data = self.sock.recv(65_536)
         if not data:
@@ -358,6 +385,7 @@ def main():
     parser = argparse.ArgumentParser(description="Watches who is here, one JSON object per event.")
     parser.add_argument("--server", default="127.0.0.1:4373", metavar="HOST:PORT")
     parser.add_argument("--name", required=True, help="what others see")
+    parser.add_argument("--credential-file", metavar="FILE", help="what lets you in: a secret, password or token")
     parser.add_argument("--room", default="lobby", help="the room to watch")
     parser.add_argument("--observe", action="store_true", help="watch without being listed")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="leave after this long")
@@ -366,8 +394,10 @@ def main():
     parser.add_argument("--heartbeat-ms", type=int, default=0, help="ask for this interval")
     parser.add_argument("--verbose", action="store_true", help="tell of every ack that proved the list")
     args = parser.parse_args()
-    if not args.server.rpartition(":")[2].isdigit():
-        parser.error("--server takes HOST:PORT")
+    if not args.server.partition("#")[0].rpartition(":")[2].isdigit():
+        parser.error("--server takes HOST:PORT, or tls://HOST:PORT#FINGERPRINT")
+    if args.credential_file and not args.server.startswith("tls://"):
+        parser.error("--credential-file needs a server with tls://, or everybody on the way could read it")
     client = Client(args)
     try:
         try:

@@ -37,6 +37,10 @@ pub enum CloseReason {
     ServerCrash,
     /// The user has as many sessions as one may have.
     TooManySessions,
+    /// The server does not let this client in, or not like that.
+    NotAuthorized,
+    /// What let the client in has come to its end, and was not renewed.
+    CredentialExpired,
 }
 
 /// Which rule of the wire a peer broke. Numbers: `docs/protocol.md`, section 1.
@@ -60,7 +64,7 @@ pub enum Violation {
     Other,
 }
 
-const REASONS: [(u64, &str, CloseReason); 16] = {
+const REASONS: [(u64, &str, CloseReason); 18] = {
     use CloseReason as R;
     [
         (0, "goodbye", R::Goodbye),
@@ -79,6 +83,8 @@ const REASONS: [(u64, &str, CloseReason); 16] = {
         (13, "internal_error", R::InternalError),
         (14, "server_crash", R::ServerCrash),
         (15, "too_many_sessions", R::TooManySessions),
+        (16, "not_authorized", R::NotAuthorized),
+        (17, "credential_expired", R::CredentialExpired),
     ]
 };
 

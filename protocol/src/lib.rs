@@ -8,6 +8,7 @@
 //! [`DisplayName`] or [`StatusText`] in hand is always valid.
 
 pub mod close;
+pub mod credential;
 pub mod digest;
 mod fields;
 pub mod fingerprint;
@@ -24,6 +25,7 @@ mod scan;
 mod text;
 
 pub use close::{CloseReason, Violation};
+pub use credential::Credential;
 pub use digest::{Digest, Epoch};
 pub use fingerprint::CertificateFingerprint;
 pub use frame::DecodeError;

@@ -20,8 +20,14 @@ pub const FRAME_BYTES_MAX: usize = 65_535;
 /// Bytes of the length prefix.
 pub const FRAME_PREFIX_BYTES: usize = 2;
 
-/// Bytes of a frame that a client may send before it is signed in.
+/// Bytes of a frame that a client may send before it is signed in, to a server that wants no credential.
 pub const HELLO_BYTES_MAX: usize = 1_024;
+
+/// Bytes of a frame that a client may send before it is signed in, to a server that wants a credential.
+pub const HELLO_WITH_CREDENTIAL_BYTES_MAX: usize = 4_096;
+
+/// Bytes of a credential.
+pub const CREDENTIAL_BYTES_MAX: usize = 2_048;
 
 /// Bytes of a frame that a signed-in client may send.
 pub const CLIENT_FRAME_BYTES_MAX: usize = 4_096;

@@ -194,6 +194,7 @@ fn the_longest_client_messages_keep_to_the_budget() {
             epoch: Some(Epoch([9; 16])),
             views: vec![(ViewId(u32::MAX), 1 << 40); HELLO_VIEWS_MAX],
         }),
+        credential: None,
     };
     let hello = client_body(&ClientMessage::Hello(hello(&"🦊".repeat(110))));
     assert!((HELLO_BYTES_MAX - 128..=HELLO_BYTES_MAX).contains(&hello.len()), "{}", hello.len());

@@ -5,16 +5,17 @@ use std::time::Duration;
 use bytes::BytesMut;
 use herenow_protocol::frame::{split_body, take_body};
 use herenow_protocol::limits::{
-    FRAME_BYTES_MAX, FRAME_PREFIX_BYTES, HELLO_VIEWS_MAX, INTEGER_MAX, METADATA_PAIRS_MAX,
-    NAMES_MAX, REPAIR_RANGES_MAX, SESSIONS_MAX, TRANSITIONS_MAX,
+    CREDENTIAL_BYTES_MAX, FRAME_BYTES_MAX, FRAME_PREFIX_BYTES, HELLO_VIEWS_MAX, INTEGER_MAX,
+    METADATA_PAIRS_MAX, NAMES_MAX, REPAIR_RANGES_MAX, SESSIONS_MAX, TRANSITIONS_MAX,
 };
 use herenow_protocol::message::Incoming;
 use herenow_protocol::{
-    Change, Changes, Choice, ClientMessage, CloseReason, DeviceId, DeviceLabel, Devices, Digest,
-    DisplayName, EncodedEntry, Entry, Epoch, ErrorCode, Explanation, Health, Hello, Metadata,
-    OperatorKey, Presence, Query, Resume, ResumeToken, RoomName, Rule, ServerMessage, SessionId,
-    SessionReport, SessionState, Shown, Status, StatusText, StoreState, Transition, TransitionKind,
-    UserId, UserKey, ViewId, ViewProof, Violation, WatchTarget, Welcome, page_frame, pairing,
+    Change, Changes, Choice, ClientMessage, CloseReason, Credential, DeviceId, DeviceLabel,
+    Devices, Digest, DisplayName, EncodedEntry, Entry, Epoch, ErrorCode, Explanation, Health,
+    Hello, Metadata, OperatorKey, Presence, Query, Resume, ResumeToken, RoomName, Rule,
+    ServerMessage, SessionId, SessionReport, SessionState, Shown, Status, StatusText, StoreState,
+    Transition, TransitionKind, UserId, UserKey, ViewId, ViewProof, Violation, WatchTarget,
+    Welcome, page_frame, pairing,
 };
 use proptest::collection::{btree_map, vec};
 use proptest::option;
@@ -122,7 +123,7 @@ fn choice() -> impl Strategy<Value = Choice> {
 
 fn close_reason() -> impl Strategy<Value = CloseReason> {
     let violation = (0..=7_u64).prop_map(Violation::from_wire).prop_map(CloseReason::ProtocolError);
-    prop_oneof![3 => (0..=15_u64).prop_map(|number| CloseReason::from_wire(number, 0)), 1 => violation]
+    prop_oneof![3 => (0..=17_u64).prop_map(|number| CloseReason::from_wire(number, 0)), 1 => violation]
 }
 
 fn resume() -> impl Strategy<Value = Resume> {
@@ -143,12 +144,18 @@ fn hello_choice() -> impl Strategy<Value = Choice> {
     })
 }
 
+fn credential() -> impl Strategy<Value = Credential> {
+    prop_oneof![".{0,40}", Just("t".repeat(CREDENTIAL_BYTES_MAX))]
+        .prop_map(|text| Credential::from(&*text))
+}
+
 fn hello() -> impl Strategy<Value = Hello> {
     let device = "[A-Za-z0-9._-]{1,64}"
         .prop_map(|device| DeviceId::new(&device).expect("the pattern is the rule"));
-    let secrets = (option::of(bin().prop_map(UserKey)), option::of(resume()));
+    let secrets =
+        (option::of(bin().prop_map(UserKey)), option::of(resume()), option::of(credential()));
     (name(), device, label(), span(), any::<bool>(), hello_choice(), secrets).prop_map(
-        |(name, device, label, heartbeat, observe, choice, (key, resume))| Hello {
+        |(name, device, label, heartbeat, observe, choice, (key, resume, credential))| Hello {
             name,
             device,
             label,
@@ -157,6 +164,7 @@ fn hello() -> impl Strategy<Value = Hello> {
             choice,
             key,
             resume,
+            credential,
         },
     )
 }
@@ -204,6 +212,7 @@ fn client_message() -> impl Strategy<Value = ClientMessage> {
         (narrow(), room()).prop_map(|(request, room)| M::Join { request, room }),
         (narrow(), room()).prop_map(|(request, room)| M::Leave { request, room }),
         (narrow(), query()).prop_map(|(request, query)| M::Query { request, query }),
+        (narrow(), credential()).prop_map(|(request, credential)| M::Renew { request, credential }),
         (narrow(), view_id(), ranges).prop_map(|(request, view, ranges)| M::Repair {
             request,
             view,
@@ -237,9 +246,20 @@ fn change() -> impl Strategy<Value = Change> {
 fn welcome() -> impl Strategy<Value = Welcome> {
     let numbers = (integer(), session_id(), integer(), integer(), integer());
     let rule = (1..=INTEGER_MAX, 1..=u32::MAX);
-    let resume = (option::of(bin().prop_map(ResumeToken)), any::<bool>(), vec(view_id(), 0..40));
+    let resume = (
+        option::of(bin().prop_map(ResumeToken)),
+        any::<bool>(),
+        vec(view_id(), 0..40),
+        prop_oneof![Just(0), integer()],
+    );
     (numbers, rule, bin(), ".{0,40}", resume).prop_map(
-        |(numbers, (heartbeat_ms, misses), epoch, server, (token, resumed, views))| Welcome {
+        |(
+            numbers,
+            (heartbeat_ms, misses),
+            epoch,
+            server,
+            (token, resumed, views, credential_ms),
+        )| Welcome {
             version: numbers.0,
             session: numbers.1,
             heartbeat_ms,
@@ -252,6 +272,7 @@ fn welcome() -> impl Strategy<Value = Welcome> {
             resumed,
             resume_window_ms: numbers.4,
             views,
+            credential_ms,
         },
     )
 }
@@ -392,9 +413,31 @@ fn body(frame: &[u8]) -> &[u8] {
 
 /// `body` with more elements at the end of its array, as a later version would write it.
 fn with_more_fields(body: &[u8], count: usize, fields: &[u8]) -> Vec<u8> {
-    assert_eq!(body[0] & 0xf0, 0x90, "messages have fewer than 16 fields, so a fixarray");
-    let count = u16::try_from(usize::from(body[0] & 0x0f) + count).expect("a few fields");
-    [&[0xdc], &count.to_be_bytes()[..], &body[1..], fields].concat()
+    let (fields_now, rest) = match body[0] {
+        0xdc => (u16::from_be_bytes([body[1], body[2]]).into(), &body[3..]),
+        head => {
+            assert_eq!(head & 0xf0, 0x90, "a message is an array");
+            (usize::from(head & 0x0f), &body[1..])
+        }
+    };
+    let count = u16::try_from(fields_now + count).expect("a few fields");
+    [&[0xdc], &count.to_be_bytes()[..], rest, fields].concat()
+}
+
+/// What a writer leaves out at the end where it says nothing, and must say if anything follows.
+fn left_out_by_client(message: &ClientMessage) -> Vec<Vec<u8>> {
+    match message {
+        ClientMessage::Hello(Hello { credential: None, .. }) => vec![vec![0xc0]],
+        _ => Vec::new(),
+    }
+}
+
+/// The same for a server.
+fn left_out_by_server(message: &ServerMessage) -> Vec<Vec<u8>> {
+    match message {
+        ServerMessage::Welcome(Welcome { credential_ms: 0, .. }) => vec![vec![0]],
+        _ => Vec::new(),
+    }
 }
 
 /// One MessagePack value of any type, nested at most three deep.
@@ -489,6 +532,7 @@ proptest! {
         message in client_message(),
         more in vec(any_value(), 1..4),
     ) {
+        let more = [left_out_by_client(&message), more].concat();
         let longer = with_more_fields(body(&message.encode()), more.len(), &more.concat());
         prop_assert_eq!(Incoming::decode(&longer), Ok(Incoming::Message(message)));
     }
@@ -498,6 +542,7 @@ proptest! {
         message in server_message(),
         more in vec(any_value(), 1..4),
     ) {
+        let more = [left_out_by_server(&message), more].concat();
         let longer = with_more_fields(body(&message.encode()), more.len(), &more.concat());
         prop_assert_eq!(ServerMessage::decode(&longer), Ok(Some(message)));
     }

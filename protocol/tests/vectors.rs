@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use herenow_protocol::digest::EntryHasher;
 use herenow_protocol::frame::split_body;
-use herenow_protocol::limits::{CLIENT_FRAME_BYTES_MAX, HELLO_BYTES_MAX, SERVER_FRAME_BYTES_MAX};
+use herenow_protocol::limits::{
+    CLIENT_FRAME_BYTES_MAX, HELLO_BYTES_MAX, HELLO_WITH_CREDENTIAL_BYTES_MAX,
+    SERVER_FRAME_BYTES_MAX,
+};
 use herenow_protocol::message::{BadHello, Incoming};
 use herenow_protocol::{
     Change, Choice, ClientMessage, CloseReason, DecodeError, DeviceLabel, Digest, DisplayName,
@@ -42,6 +45,7 @@ fn millis(span: Option<Duration>) -> u64 {
 fn limit_of(vector: &Value) -> usize {
     let limit = match str_of(vector, "state") {
         "before_sign_in" => HELLO_BYTES_MAX,
+        "before_sign_in_with_credential" => HELLO_WITH_CREDENTIAL_BYTES_MAX,
         "signed_in" => CLIENT_FRAME_BYTES_MAX,
         "server" => SERVER_FRAME_BYTES_MAX,
         other => panic!("no state {other}"),
@@ -134,6 +138,9 @@ fn meaning_of_client(message: &ClientMessage) -> Value {
         ClientMessage::Leave { request, room } => {
             json!({"message": "Leave", "request": request, "room": room.as_str()})
         }
+        ClientMessage::Renew { request, credential } => {
+            json!({"message": "Renew", "request": request, "credential": credential.expose()})
+        }
         ClientMessage::Query { request, query } => {
             let meaning = with(meaning_of_query(query), "request", json!(request));
             with(meaning, "message", json!("Query"))
@@ -148,7 +155,8 @@ fn meaning_of_client(message: &ClientMessage) -> Value {
 fn meaning_of_hello(hello: &Hello) -> Value {
     let resume = hello.resume.as_ref();
     let views = resume.map_or(&[][..], |resume| &resume.views);
-    json!({
+    let credential = hello.credential.as_ref().map(|credential| json!(credential.expose()));
+    let meaning = json!({
         "message": "Hello",
         "version": 1,
         "name": hello.name.as_str(),
@@ -164,7 +172,11 @@ fn meaning_of_hello(hello: &Hello) -> Value {
         "resume": resume.map(|resume| bin_of(resume.token.0)),
         "epoch": resume.and_then(|resume| resume.epoch).map(|epoch| epoch.to_string()),
         "views": views.iter().map(|(view, version)| json!([view.0, version])).collect::<Vec<_>>(),
-    })
+    });
+    match credential {
+        Some(credential) => with(meaning, "credential", credential),
+        None => meaning,
+    }
 }
 
 fn meaning_of_choice(message: &str, choice: &Choice) -> Value {
@@ -266,7 +278,7 @@ fn meaning_of_server(message: &ServerMessage) -> Value {
 }
 
 fn meaning_of_welcome(welcome: &Welcome) -> Value {
-    json!({
+    let meaning = json!({
         "message": "Welcome",
         "version": welcome.version,
         "session": welcome.session.0,
@@ -280,7 +292,11 @@ fn meaning_of_welcome(welcome: &Welcome) -> Value {
         "resumed": welcome.resumed,
         "resume_window_ms": welcome.resume_window_ms,
         "views": welcome.views.iter().map(|view| view.0).collect::<Vec<_>>(),
-    })
+    });
+    match welcome.credential_ms {
+        0 => meaning,
+        ms => with(meaning, "credential_ms", json!(ms)),
+    }
 }
 
 fn meaning_of_presence(presence: &Presence) -> Value {

@@ -19,7 +19,7 @@ from pathlib import Path
 import msgpack
 
 HERE = Path(__file__).parent
-STATES = {"before_sign_in": 1024, "signed_in": 4096, "server": 16384}
+STATES = {"before_sign_in": 1024, "before_sign_in_with_credential": 4096, "signed_in": 4096, "server": 16384}
 EPOCH = bytes(range(16))
 DIGEST = bytes(range(0xF0, 0x100))
 KEY, TOKEN = bytes(range(0x10, 0x20)), bytes(range(0x20, 0x30))
@@ -147,7 +147,7 @@ def client_messages():
         shorter = {**meaning, **dict(defaults[length:])}
         missing = ", ".join(name for name, _ in defaults[length:])
         say(f"hello without {missing}", wire[:length], shorter, state="before_sign_in")
-    say("hello with trailing fields of a later version", wire + [7, None, ["x", {"y": 1.5}]], meaning,
+    say("hello with trailing fields of a later version", wire + [None, 7, ["x", {"y": 1.5}]], meaning,
         state="before_sign_in")
     say_hello("hello, name of 64 bytes", name="é" * 32)
     say_hello("hello, name in Han", name="李小龍")
@@ -397,13 +397,22 @@ def client_messages():
         say(f"unknown op, {name}", fields, {"refused": "unknown_op", "op": 99, "request": request})
     say("unknown op, the largest", [2**53 - 1, 1], {"refused": "unknown_op", "op": 2**53 - 1, "request": 1})
     say("an op that only a server sends", [65, 1], {"refused": "unknown_op", "op": 65, "request": 1})
+
+    # What lets a client in.
+    meaning, wire = hello()
+    say("hello with a credential", wire + ["open sesame"], {**meaning, "credential": "open sesame"}, True,
+        "before_sign_in")
+    say("hello with an empty credential", wire + [""], {**meaning, "credential": ""}, True, "before_sign_in")
+    say("hello with a credential of two kilobytes", wire + ["t" * 2048], {**meaning, "credential": "t" * 2048}, True,
+        "before_sign_in_with_credential")
+    say("renew", [11, 7, "open sesame"], {"message": "Renew", "request": 7, "credential": "open sesame"}, True)
     return vectors
 
 
 REASONS = ["goodbye", "connection_closed", "connection_reset", "heartbeat_timeout", "replaced",
            "protocol_error", "slow_consumer", "server_shutdown", "name_in_use", "bad_hello",
            "unsupported_version", "sign_in_timeout", "server_full", "internal_error", "server_crash",
-           "too_many_sessions"]
+           "too_many_sessions", "not_authorized", "credential_expired"]
 VIOLATIONS = ["empty_frame", "frame_too_long", "not_messagepack", "trailing_bytes", "wrong_shape",
               "out_of_range", "unexpected_message"]
 ERRORS = ["bad_request", "unknown_op", "no_such_room", "no_such_view", "not_listed", "limit", "not_allowed"]
@@ -450,12 +459,13 @@ def server_messages():
     for length in range(8, 13):
         missing = dict(list(defaults.items())[length - 8:])
         say(f"welcome without {', '.join(missing)}", fields[:length], {**welcome, **missing})
-    say("welcome with trailing fields", fields + [1, [2]], welcome)
+    say("welcome with trailing fields", fields + [0, 1, [2]], welcome)
     say("welcome, the largest numbers and the shortest heartbeat",
         [65, 1, 2**53 - 1, 1, 1, 2, bytes(16), 4096, "", None, False, 2**53 - 1, [2**32 - 1]],
         {"message": "Welcome", "version": 1, "session": 2**53 - 1, "heartbeat_ms": 1, "misses": 1,
          "detection_bound_ms": 2, "epoch": "00" * 16, "frame_bytes_max": 4096, **defaults,
          "resume_window_ms": 2**53 - 1, "views": [2**32 - 1]}, True)
+    say("welcome, for as long as the credential is good", fields + [85_000], {**welcome, "credential_ms": 85_000}, True)
     say("welcome, epoch as bin16", fields[:6] + [bin16(EPOCH)] + fields[7:], welcome)
     say("welcome, epoch as bin32", fields[:6] + [bin32(EPOCH)] + fields[7:], welcome)
 

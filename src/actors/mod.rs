@@ -31,6 +31,7 @@
 //! line and waits for them to drain, arbiters stop.
 
 pub mod fanout_actor;
+pub mod gate;
 pub mod line;
 pub mod lines;
 pub mod listener_actor;

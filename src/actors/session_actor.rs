@@ -10,25 +10,28 @@ mod write_loop;
 
 use std::cell::{Cell, RefCell};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix::prelude::*;
 use herenow_protocol::frame::split_body;
 use herenow_protocol::limits::INTEGER_MAX;
-use herenow_protocol::{CloseReason, ResumeToken, SessionId};
+use herenow_protocol::{CloseReason, Credential, DisplayName, Hello, ResumeToken, SessionId};
 
+use super::gate::Gate;
 use super::line::{Line, SharedLine};
 use super::lines::Lines;
 use super::messages::{FromSession, Patiently};
 use super::outbox::Outbox;
 use super::registry_actor::RegistryActor;
 use super::socket::AnySocket;
+use crate::auth::Grant;
 use crate::clock::Clock;
 use crate::config::{Config, Liveness};
 use crate::registry::{Answer, Command, ConnectionId, SignIn};
-use crate::session::{Credentials, Effect, Session, goodbye, repair_answer};
+use crate::session::{Credentials, Effect, Refusal, Session, goodbye, repair_answer};
 pub use context::SessionContext;
 use context::SessionTask;
 use read_loop::ReadLoop;
@@ -47,6 +50,8 @@ pub struct Local {
     clock: Clock,
     registry: Addr<RegistryActor>,
     lines: Lines,
+    /// Who may come in; none where everybody may.
+    gate: Option<Arc<Gate>>,
     /// Where the grid of checks begins.
     begun: Instant,
     /// Room for the effects of whichever session has its turn.
@@ -59,7 +64,13 @@ impl Local {
     pub fn new(config: &Config, clock: Clock, registry: Addr<RegistryActor>, lines: Lines) -> Self {
         let (begun, effects, usual) = (clock.instant(), Cell::default(), config.liveness(None));
         let config = RefCell::new(Rc::new(config.clone()));
-        Self { config, usual, clock, registry, lines, begun, effects }
+        Self { config, usual, clock, registry, lines, gate: None, begun, effects }
+    }
+
+    /// The same, where `gate` decides who may come in.
+    #[must_use]
+    pub fn guarded_by(self, gate: Arc<Gate>) -> Self {
+        Self { gate: Some(gate), ..self }
     }
 
     /// The knobs as they are now.
@@ -151,7 +162,7 @@ impl SessionActor {
         let config = self.local.config();
         let mut effects = self.local.effects.take();
         while frames < frames_max && self.is_reading() {
-            match split_body(bytes, self.session.frame_bytes_max()) {
+            match split_body(bytes, self.session.frame_bytes_max(&config)) {
                 Ok(Some(body)) => {
                     self.session.receive(body, &config, now, &mut effects);
                 }
@@ -173,9 +184,18 @@ impl SessionActor {
     }
 
     fn answered(&mut self, answer: Answer, ctx: &mut SessionContext) {
+        self.take_turn(ctx, |session, now, effects| session.answered(answer, now, effects));
+    }
+
+    /// The session is told something that it waited for.
+    fn take_turn(
+        &mut self,
+        ctx: &mut SessionContext,
+        tell: impl FnOnce(&mut Session, Instant, &mut Vec<Effect>),
+    ) {
         let now = self.now();
         let mut effects = self.local.effects.take();
-        self.session.answered(answer, now, &mut effects);
+        tell(&mut self.session, now, &mut effects);
         self.perform(&mut effects, ctx);
         self.local.effects.set(effects);
         let mut line = self.line.borrow_mut();
@@ -238,8 +258,17 @@ impl SessionActor {
                 Effect::SignIn(hello, liveness) => {
                     drop(line);
                     let Credentials { session, token } = new_credentials();
-                    let sign_in = SignIn::new(*hello, liveness, session, token);
+                    let sign_in = SignIn::new(*hello, liveness, session, token)
+                        .proven(self.session.is_proven());
                     self.ask(Command::SignIn(Box::new(sign_in)), ctx);
+                }
+                Effect::Admit(hello) => {
+                    drop(line);
+                    self.admit(hello, ctx);
+                }
+                Effect::Renew(name, credential) => {
+                    drop(line);
+                    self.renew(name, credential, ctx);
                 }
                 Effect::Ask(command) => {
                     drop(line);
@@ -281,6 +310,42 @@ impl SessionActor {
             let answer = self.local.registry.send(message).into_actor(self);
             ctx.spawn(answer.map(answered));
         }
+    }
+
+    fn admit(&mut self, hello: Box<Hello>, ctx: &mut SessionContext) {
+        let (name, credential) = (hello.name.clone(), hello.credential.clone());
+        self.find_out(name, credential, ctx, |session, verdict, now, effects| {
+            session.admitted(hello, verdict, now, effects);
+        });
+    }
+
+    fn renew(&mut self, name: DisplayName, credential: Credential, ctx: &mut SessionContext) {
+        self.find_out(name, Some(credential), ctx, Session::renewed);
+    }
+
+    /// Asks the gate about somebody, and hands the session its verdict.
+    fn find_out(
+        &mut self,
+        name: DisplayName,
+        credential: Option<Credential>,
+        ctx: &mut SessionContext,
+        hand: impl FnOnce(&mut Session, Result<Grant, Refusal>, Instant, &mut Vec<Effect>) + 'static,
+    ) {
+        let gate = self.local.gate.clone();
+        let peer = self.line.borrow().socket().peer();
+        let peer = peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+        // A task of its own: who hangs up meanwhile has failed all the same.
+        let finding = actix_rt::spawn(async move {
+            match gate {
+                Some(gate) => gate.admit(&name, credential.as_ref(), peer).await,
+                None => Err(Refusal::Refused),
+            }
+        });
+        let found = finding.into_actor(self).map(|verdict, actor, ctx| {
+            let verdict = verdict.unwrap_or(Err(Refusal::Refused));
+            actor.take_turn(ctx, |session, now, effects| hand(session, verdict, now, effects));
+        });
+        ctx.spawn(found);
     }
 
     fn ask_for_wishes(&mut self) {

@@ -1,6 +1,7 @@
 //! What a session reads from and writes to.
 
 use std::io::{self, IoSlice};
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -29,6 +30,11 @@ pub trait Socket: AsyncRead + AsyncWrite + Unpin + 'static {
         }
     }
 
+    /// Where the other end is; `None` if it has no such place.
+    fn peer(&self) -> Option<IpAddr> {
+        None
+    }
+
     /// A rule was agreed on that is not the usual one. Silence shorter than this is no reason to doubt the connection.
     fn agreed(&self, detection_bound: Duration) {
         let _ = detection_bound;
@@ -49,6 +55,10 @@ impl Socket for TcpStream {
             [one] => Self::try_write(self, one),
             many => self.try_write_vectored(many),
         }
+    }
+
+    fn peer(&self) -> Option<IpAddr> {
+        self.peer_addr().ok().map(|address| address.ip())
     }
 
     fn agreed(&self, detection_bound: Duration) {
@@ -127,6 +137,13 @@ impl AsyncWrite for AnySocket {
 impl Socket for AnySocket {
     fn try_write(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         self.inner().get_mut().try_write(slices)
+    }
+
+    fn peer(&self) -> Option<IpAddr> {
+        match self {
+            Self::Tcp(socket) => socket.peer(),
+            Self::Other(socket) => socket.peer(),
+        }
     }
 
     fn agreed(&self, detection_bound: Duration) {

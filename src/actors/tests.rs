@@ -194,6 +194,7 @@ fn hello(name: &str) -> Hello {
         choice: Choice::automatic(Status::Available),
         key: None,
         resume: None,
+        credential: None,
     }
 }
 

@@ -1,14 +1,17 @@
 //! What the commands of a client can be told.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
 use herenow::Config;
-use herenow_client::address::{Address, InvalidAddress};
-use herenow_client::protocol::{DeviceId, DisplayName, RoomName, Status, StatusText};
+use herenow_client::address::{Address, InvalidAddress, take_credential};
+use herenow_client::protocol::limits::TLS_PORT;
+use herenow_client::protocol::{Credential, DeviceId, DisplayName, RoomName, Status, StatusText};
 use herenow_client::{Options, Trust};
+
+use super::{Exit, Failure};
 
 /// Which server to talk to.
 #[derive(Args, Clone, Debug)]
@@ -30,17 +33,39 @@ pub(crate) struct Target {
     /// Of a server that is met for the first time, remember and trust whatever certificate it shows
     #[arg(long, conflicts_with = "ca")]
     trust_first_use: bool,
+
+    /// The file with what lets you in: the server's secret, your password or your token
+    #[arg(long, value_name = "FILE", env = "HERENOW_CREDENTIAL_FILE")]
+    credential_file: Option<PathBuf>,
+
+    /// Whose password or token that is, for commands that sign in under no name of their own
+    #[arg(long, value_name = "NAME", env = "HERENOW_USER", value_parser = DisplayName::typed)]
+    user: Option<DisplayName>,
 }
 
 impl Target {
+    /// The address without what lets one in.
+    pub(crate) fn shown(&self) -> String {
+        take_credential(&self.server).0
+    }
+
+    /// The name of one who only looks.
+    pub(crate) fn observer(&self) -> DisplayName {
+        self.user.clone().unwrap_or_else(super::observer_name)
+    }
+
     /// Options for this server.
-    pub(crate) fn options(&self, name: DisplayName, device: DeviceId) -> Options {
+    ///
+    /// # Errors
+    /// The credential cannot be read.
+    pub(crate) fn options(&self, name: DisplayName, device: DeviceId) -> Result<Options, Failure> {
         let trust = match &self.ca {
             Some(file) => Trust::Authorities(file.clone()),
             None if self.trust_first_use => Trust::FirstUse,
             None => Trust::Known,
         };
-        Options { trust, ..Options::new(&self.server, name, device) }
+        let credential = self.credential_file.as_deref().map(read_credential).transpose()?;
+        Ok(Options { trust, credential, ..Options::new(&self.server, name, device) })
     }
 }
 
@@ -242,6 +267,55 @@ pub(crate) struct Pair {
     pub(crate) code: Option<String>,
 }
 
+/// Flags of `herenow login`.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  herenow login --server tls://SECRET@chat.example.org#FINGERPRINT
+  herenow login --server tls://chat.example.org --user ada --credential-file password
+
+It tries what was given, and keeps it for every program of this account.")]
+pub(crate) struct Login {
+    #[command(flatten)]
+    pub(crate) target: Target,
+}
+
+/// Flags of `herenow init`.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  herenow init ~/herenow
+  herenow init /etc/herenow --host chat.example.org
+
+Nothing is overwritten. Only the account that makes the files can read them.")]
+pub(crate) struct Init {
+    /// The folder for the configuration, the secret, the certificate and its key
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: PathBuf,
+
+    /// How clients call this computer [default: its own name]
+    #[arg(long, value_name = "HOST")]
+    pub(crate) host: Option<String>,
+
+    /// Where TLS is spoken
+    #[arg(long, value_name = "PORT", default_value_t = TLS_PORT)]
+    pub(crate) port: u16,
+}
+
+/// Flags of `herenow hash-password`.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  herenow hash-password --user ada >> users.toml
+  echo \"$PASSWORD\" | herenow hash-password
+
+The password is read from stdin; typed, it is not shown.")]
+pub(crate) struct HashPassword {
+    /// Print the whole section of a user file for this user
+    #[arg(long, value_name = "NAME", value_parser = DisplayName::typed)]
+    pub(crate) user: Option<DisplayName>,
+}
+
 /// Flags of `herenow demo`.
 #[derive(Args, Debug)]
 #[command(after_help = "\
@@ -261,11 +335,17 @@ pub(crate) struct Demo {
     pub(crate) seed: u64,
 }
 
+fn read_credential(file: &Path) -> Result<Credential, Failure> {
+    let text = std::fs::read_to_string(file)
+        .map_err(|error| Failure::new(Exit::Usage, format!("{}: {error}", file.display())))?;
+    Ok(Credential::from(text.trim()))
+}
+
 fn pair(text: &str) -> Result<(String, String), String> {
     let (key, value) = text.split_once('=').ok_or("it has no `=`")?;
     Ok((key.to_owned(), value.to_owned()))
 }
 
 fn server(text: &str) -> Result<String, InvalidAddress> {
-    Address::parse(text).map(|_| text.to_owned())
+    Address::parse(&take_credential(text).0).map(|_| text.to_owned())
 }

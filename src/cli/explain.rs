@@ -13,7 +13,7 @@ use super::{Exit, Failure, ask, asker, known_operator, own_device, own_key};
 /// Asks as the user or as the operator, whichever this account is, and prints the answer.
 pub(crate) async fn run(arguments: Explain) -> Result<(), Failure> {
     let Explain { name, target, json } = arguments;
-    let mut options = asker(&target, name.clone(), own_device()?);
+    let mut options = asker(&target, name.clone(), own_device()?)?;
     options.key = Some(own_key()?);
     let query = Query::Explain { name, operator: known_operator()? };
     let Answer::Explanation(explanation) = ask(options, query, &target).await? else {

@@ -5,13 +5,13 @@ use herenow_client::protocol::{Health, Query, StoreState};
 use serde_json::json;
 
 use super::output::{line, plain};
-use super::{Exit, Failure, ask, asker, known_operator, observer_name, passing_device};
+use super::{Exit, Failure, ask, asker, known_operator, passing_device};
 
 /// Asks and prints. Fails if the server's store does.
 pub(crate) async fn run(arguments: super::args::Health) -> Result<(), Failure> {
     let super::args::Health { target, json } = arguments;
     let query = Query::Health { operator: known_operator()? };
-    let options = asker(&target, observer_name(), passing_device());
+    let options = asker(&target, target.observer(), passing_device())?;
     let Answer::Health(health) = ask(options, query, &target).await? else {
         return Err(Failure::new(Exit::Internal, "the server answered something else"));
     };

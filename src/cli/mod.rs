@@ -7,8 +7,11 @@ pub(crate) mod args;
 mod crowd;
 pub(crate) mod demo;
 pub(crate) mod explain;
+pub(crate) mod hash_password;
 pub(crate) mod health;
+pub(crate) mod init;
 pub(crate) mod log;
+pub(crate) mod login;
 pub(crate) mod output;
 pub(crate) mod pair;
 mod printer;
@@ -74,7 +77,7 @@ impl Failure {
         };
         Self::new(
             exit,
-            format!("{}: {}{advice}", target.server, output::plain(&reason.to_string())),
+            format!("{}: {}{advice}", target.shown(), output::plain(&reason.to_string())),
         )
     }
 }
@@ -90,6 +93,8 @@ fn is_refusal(reason: CloseReason) -> bool {
             | R::ProtocolError(_)
             | R::ServerFull
             | R::TooManySessions
+            | R::NotAuthorized
+            | R::CredentialExpired
     )
 }
 
@@ -183,12 +188,12 @@ async fn part(client: &herenow_client::Client, connection: &mut Connection) {
 }
 
 /// One who only asks: not listed, and watching nothing.
-fn asker(target: &Target, name: DisplayName, device: DeviceId) -> Options {
-    let mut options = target.options(name, device);
+fn asker(target: &Target, name: DisplayName, device: DeviceId) -> Result<Options, Failure> {
+    let mut options = target.options(name, device)?;
     options.observe = true;
     options.reconnect = false;
     options.views.clear();
-    options
+    Ok(options)
 }
 
 /// The name that was given, or else the login name if others may be shown that.

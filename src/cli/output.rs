@@ -22,6 +22,12 @@ pub(crate) fn line(text: &str) -> Result<(), Closed> {
     writeln!(out, "{text}").and_then(|()| out.flush()).map_err(|_| Closed)
 }
 
+/// Prints a whole text. Whoever does not read it does not want it.
+pub(crate) fn print(text: &str) {
+    let mut out = io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
 /// Words from elsewhere, without anything that a terminal would obey.
 pub(crate) fn plain(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{FFFD}' } else { c }).collect()
@@ -125,6 +131,7 @@ pub(crate) fn event_json(event: &Event, view: &View, names: &Names) -> Option<Va
         }
         Event::Network { up } => json!({"event": "network", "up": up}),
         Event::Closed { reason, retry_in } => closed_json(reason, retry_in.map(|r| r.as_millis())),
+        Event::Renewed => json!({"event": "renewed"}),
         Event::RoundTrip(_) => return None,
     };
     if let Some(key) = view_of(event) {
@@ -247,6 +254,7 @@ pub(crate) fn event_words(event: &Event, view: &View, names: &Names) -> Option<S
         }
         Event::Busy(None) => "the server has caught up".to_owned(),
         Event::ContactBack => "contact is back".to_owned(),
+        Event::Renewed => "the server took the new credential".to_owned(),
         Event::Mirror(Some(me)) => format!("others see you {}", full_words(me)),
         Event::Mirror(None) => "others do not see you".to_owned(),
         Event::Chosen(choice) => format!("you chose {} elsewhere", choice.status),

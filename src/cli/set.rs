@@ -12,7 +12,7 @@ use super::{Exit, Failure, label, name_or_user, own_device, own_key, stop_asked}
 pub(crate) async fn run(arguments: Set) -> Result<(), Failure> {
     let choice = choice(&arguments)?;
     let name = name_or_user(arguments.name.as_ref())?;
-    let mut options = arguments.target.options(name, own_device()?);
+    let mut options = arguments.target.options(name, own_device()?)?;
     options.key = Some(own_key()?);
     options.choice = choice.clone();
     options.observe = !arguments.stay;

@@ -84,7 +84,7 @@ fn options(arguments: &Watch) -> Result<Options, Failure> {
         true => (observer_name(), passing_device()),
         false => (name_or_user(arguments.name.as_ref())?, own_device()?),
     };
-    let mut options = arguments.target.options(name, device);
+    let mut options = arguments.target.options(name, device)?;
     if !arguments.observe {
         options.key = Some(own_key()?);
     }

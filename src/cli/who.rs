@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::args::{Target, Who};
 use super::output::{ago, by_name, columns, full_words, line, unix_ms, user_json};
-use super::{Exit, Failure, ask, asker, observer_name, part, passing_device};
+use super::{Exit, Failure, ask, asker, part, passing_device};
 
 /// Observes, prints the list, leaves.
 pub(crate) async fn run(arguments: Who) -> Result<(), Failure> {
@@ -26,12 +26,12 @@ pub(crate) async fn run(arguments: Who) -> Result<(), Failure> {
     Ok(())
 }
 
-fn asking(target: &Target) -> Options {
-    asker(target, observer_name(), passing_device())
+fn asking(target: &Target) -> Result<Options, Failure> {
+    asker(target, target.observer(), passing_device())
 }
 
 async fn count_of(query: Query, target: &Target, json: bool) -> Result<String, Failure> {
-    match ask(asking(target), query, target).await? {
+    match ask(asking(target)?, query, target).await? {
         Answer::People { count, .. } if json => Ok(json!({"count": count}).to_string()),
         Answer::People { count, .. } => Ok(count.to_string()),
         _ => Err(Failure::new(Exit::Internal, "the server answered something else")),
@@ -44,7 +44,7 @@ async fn people(mut names: Vec<DisplayName>, target: &Target) -> Result<Vec<Entr
     while !names.is_empty() {
         let some: Vec<_> = names.iter().take(NAMES_MAX / 2).cloned().collect();
         let query = Query::People(some);
-        let Answer::People { entries, .. } = ask(asking(target), query, target).await? else {
+        let Answer::People { entries, .. } = ask(asking(target)?, query, target).await? else {
             return Err(Failure::new(Exit::Internal, "the server answered something else"));
         };
         if entries.is_empty() {
@@ -58,7 +58,7 @@ async fn people(mut names: Vec<DisplayName>, target: &Target) -> Result<Vec<Entr
 
 /// Everyone in a view, which proves itself before it is printed.
 async fn everyone(view: WatchTarget, target: &Target) -> Result<Vec<Entry>, Failure> {
-    let mut options = asking(target);
+    let mut options = asking(target)?;
     options.views = vec![view];
     let (client, mut connection) = connect(options);
     while let Some(event) = connection.next().await {

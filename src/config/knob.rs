@@ -7,7 +7,7 @@ use std::time::Duration;
 use toml::Value;
 use toml::de::DeValue;
 
-use super::{Config, LogFormat};
+use super::{AuthMode, Config, LogFormat};
 
 /// One knob. All of them: [`super::KNOBS`].
 pub struct Knob {
@@ -247,6 +247,30 @@ impl Setting for LogFormat {
             Self::Auto => "auto",
             Self::Text => "text",
             Self::Json => "json",
+        })
+    }
+}
+
+impl Setting for AuthMode {
+    const VALUE_NAME: &'static str = "open|secret|users|jwt";
+    const ALLOWED: &'static str = "\"open\", \"secret\", \"users\" or \"jwt\"";
+
+    fn from_text(text: &str) -> Option<Self> {
+        match text {
+            "open" => Some(Self::Open),
+            "secret" => Some(Self::Secret),
+            "users" => Some(Self::Users),
+            "jwt" => Some(Self::Jwt),
+            _ => None,
+        }
+    }
+
+    fn show(&self) -> String {
+        quoted(match self {
+            Self::Open => "open",
+            Self::Secret => "secret",
+            Self::Users => "users",
+            Self::Jwt => "jwt",
         })
     }
 }

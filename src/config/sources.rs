@@ -236,7 +236,14 @@ impl Loading {
 type Text<'a> = std::borrow::Cow<'a, str>;
 
 /// Variables of ours that are no knobs.
-pub(super) const OTHER_VARIABLES: &[&str] = &["HERENOW_CONFIG", "HERENOW_SERVER", "HERENOW_BIN"];
+pub(super) const OTHER_VARIABLES: &[&str] = &[
+    "HERENOW_CONFIG",
+    "HERENOW_SERVER",
+    "HERENOW_BIN",
+    "HERENOW_CA",
+    "HERENOW_CREDENTIAL_FILE",
+    "HERENOW_USER",
+];
 
 /// A file, to say where in it something stands.
 struct Place<'a> {

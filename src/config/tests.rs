@@ -120,12 +120,13 @@ fn every_knob_has_names_of_its_own_and_words() {
 /// The same value by text and by file, one after the other for every knob.
 #[test]
 fn what_is_printed_is_read_back() {
-    const VALUES: [&str; 9] = [
+    const VALUES: [&str; 10] = [
         "1h 7s",
         "77",
         "true",
         "127.0.0.7:77",
         "json",
+        "users",
         "[::1]:7",
         "/a \"b\" \\c",
         "two\nlines",
@@ -273,6 +274,29 @@ fn a_running_server_takes_over_what_it_can_and_names_the_rest() {
     let faster = Config { heartbeat_min: ms(20), tick: ms(5), ..old.clone() };
     assert_eq!(faster.check(), Ok(()));
     assert!(matches!(old.reloaded(&faster), Err(ConfigError::TickTooLong { .. })));
+}
+
+#[test]
+fn a_public_address_needs_people_who_are_known_and_no_plain_text() {
+    let public = SocketAddr::from(([0, 0, 0, 0], 4373));
+    let guarded = Config { auth_mode: AuthMode::Secret, ..Config::default() };
+    let with_files = |config| Config {
+        tls_listen: Some(public),
+        tls_certificate: Some(PathBuf::from("c")),
+        tls_key: Some(PathBuf::from("k")),
+        ..config
+    };
+    let open = with_files(Config::default());
+    assert_eq!(open.check(), Err(ConfigError::OpenToAll(public)));
+    assert_eq!(Config { insecure_open: true, ..open }.check(), Ok(()));
+    assert_eq!(with_files(guarded.clone()).check(), Ok(()));
+    let without = Config { tls_listen: Some(public), ..guarded.clone() };
+    assert_eq!(without.check(), Err(ConfigError::NoCertificate));
+    let plain = Config { listen: public, ..guarded };
+    assert_eq!(plain.check(), Err(ConfigError::PlainToAll(public)));
+    let for_others = Config { insecure_open: true, ..plain.clone() };
+    assert_eq!(for_others.check(), Err(ConfigError::PlainToAll(public)));
+    assert_eq!(Config { insecure_plaintext: true, ..plain }.check(), Ok(()));
 }
 
 proptest! {

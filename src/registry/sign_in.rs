@@ -39,7 +39,7 @@ impl Registry {
             return self.resume(connection, session, sign_in, now, effects);
         }
         let name = sign_in.hello.name.clone();
-        let replaced = match self.claim(&name, sign_in.device, sign_in.key, now) {
+        let replaced = match self.claim(&name, &sign_in, now) {
             Claim::InUse => {
                 let text = format!("{name} is signed in from another device");
                 return Answer::Refused(CloseReason::NameInUse, text);
@@ -103,19 +103,14 @@ impl Registry {
         self.signed_in(id, Some(token), true, views)
     }
 
-    fn claim(
-        &self,
-        name: &DisplayName,
-        device: Fingerprint,
-        key: Option<Fingerprint>,
-        now: Moment,
-    ) -> Claim {
+    fn claim(&self, name: &DisplayName, sign_in: &SignIn, now: Moment) -> Claim {
         let Some(user) = self.users.get(name) else { return Claim::Free };
-        let from_there = |id: &&SessionId| self.sessions[id].device == device;
+        let key = sign_in.key;
+        let from_there = |id: &&SessionId| self.sessions[id].device == sign_in.device;
         if let Some(session) = user.sessions.iter().find(from_there) {
             return Claim::SameDevice(*session);
         }
-        if user.key().is_some() && user.key() == key {
+        if sign_in.is_proven || user.key().is_some() && user.key() == key {
             return Claim::Own;
         }
         let kept = user.key().is_some() && user.kept_until().is_some_and(|at| now.instant < at);

@@ -352,6 +352,7 @@ fn hello(user: &str, device: &str) -> Hello {
         choice: Choice::automatic(Status::Available),
         key: None,
         resume: None,
+        credential: None,
     }
 }
 

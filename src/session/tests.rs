@@ -87,6 +87,7 @@ fn hello() -> Hello {
         choice: Choice::automatic(Status::Available),
         key: None,
         resume: None,
+        credential: None,
     }
 }
 
@@ -438,4 +439,121 @@ fn only_a_planned_stop_names_a_time_to_come_back() {
     let message = goodbye(CloseReason::Replaced, String::new(), after);
     let ServerMessage::Goodbye { reconnect, come_back_after_ms, .. } = message else { panic!() };
     assert_eq!((reconnect, come_back_after_ms), (false, 0));
+}
+
+fn guarded() -> Talk {
+    let mut talk = Talk::accepted();
+    talk.config.auth_mode = AuthMode::Jwt;
+    talk
+}
+
+fn grant(lasts: Option<Duration>) -> Grant {
+    Grant { is_proven: true, rights: Default::default(), lasts }
+}
+
+impl Talk {
+    fn admit(&mut self, verdict: Result<Grant, Refusal>) -> Vec<Effect> {
+        self.session.admitted(Box::new(hello()), verdict, self.now, &mut self.effects);
+        std::mem::take(&mut self.effects)
+    }
+
+    fn renew(&mut self, verdict: Result<Grant, Refusal>) -> Vec<Effect> {
+        self.session.renewed(verdict, self.now, &mut self.effects);
+        std::mem::take(&mut self.effects)
+    }
+
+    /// A session whose credential is good for this long.
+    fn signed_in_for(lasts: Duration) -> Self {
+        let mut talk = guarded();
+        talk.say(&ClientMessage::Hello(hello()));
+        talk.admit(Ok(grant(Some(lasts))));
+        talk.answer(Answer::SignedIn(Box::new(welcomed())));
+        talk.check();
+        talk.effects.clear();
+        talk
+    }
+}
+
+#[test]
+fn where_not_everybody_may_come_in_a_hello_is_judged_before_the_registry_hears_of_it() {
+    let mut talk = guarded();
+    assert_eq!(talk.session.frame_bytes_max(&talk.config), HELLO_WITH_CREDENTIAL_BYTES_MAX);
+    let effects = talk.say(&ClientMessage::Hello(hello()));
+    assert_eq!(effects, [Effect::Admit(Box::new(hello()))]);
+    assert!(talk.session.is_busy() && !talk.session.is_proven());
+    let effects = talk.admit(Ok(grant(Some(Duration::from_millis(1_500)))));
+    assert_eq!(effects, [Effect::SignIn(Box::new(hello()), talk.session.liveness())]);
+    assert!(talk.session.is_proven());
+    let effects = talk.answer(Answer::SignedIn(Box::new(welcomed())));
+    let told = effects.iter().find_map(|effect| match effect {
+        Effect::Send(ServerMessage::Welcome(welcome)) => Some(welcome.credential_ms),
+        _ => None,
+    });
+    assert_eq!(told, Some(1_500));
+}
+
+#[test]
+fn whoever_is_refused_is_told_one_thing() {
+    for (verdict, reason, text) in [
+        (Refusal::Refused, CloseReason::NotAuthorized, "the credential was not accepted"),
+        (
+            Refusal::NotNow(Duration::from_millis(5_900)),
+            CloseReason::ServerFull,
+            "try again in 5 s",
+        ),
+    ] {
+        let mut talk = guarded();
+        talk.say(&ClientMessage::Hello(hello()));
+        let effects = talk.admit(Err(verdict));
+        assert_eq!(effects, [Effect::Close(reason, text.to_owned())]);
+        assert!(talk.session.is_ended());
+    }
+    // Who hung up meanwhile is told nothing.
+    let mut talk = guarded();
+    talk.say(&ClientMessage::Hello(hello()));
+    talk.session.end();
+    assert_eq!(talk.admit(Ok(grant(None))), []);
+}
+
+#[test]
+fn a40_a_session_ends_with_its_credential_however_lively_it_is() {
+    let lasts = Duration::from_secs(5);
+    let mut talk = Talk::signed_in_for(lasts);
+    for n in 1..=4 {
+        talk.advance(Duration::from_secs(1));
+        talk.say(&ClientMessage::Heartbeat { n, round_trip_us: 0 });
+    }
+    talk.advance(Duration::from_millis(999));
+    assert_eq!(talk.closed(), None);
+    talk.advance(Duration::from_millis(1));
+    assert_eq!(talk.closed(), Some(CloseReason::CredentialExpired));
+}
+
+#[test]
+fn a40_a_renewed_credential_is_the_one_that_counts() {
+    let mut talk = Talk::signed_in_for(Duration::from_secs(5));
+    let renew = |request| ClientMessage::Renew { request, credential: "new".into() };
+    let effects = talk.say(&renew(7));
+    assert_eq!(effects, [Effect::Renew(hello().name, "new".into())]);
+    assert!(talk.session.is_busy(), "one at a time");
+    let effects = talk.renew(Ok(grant(Some(Duration::from_secs(60)))));
+    assert_eq!(effects, [done(7, None)]);
+    talk.say(&renew(8));
+    let effects = talk.renew(Err(Refusal::Refused));
+    let refused = failed(8, ErrorCode::NotAllowed, "the credential was not accepted".to_owned());
+    assert_eq!(effects, [refused]);
+    for n in 1..=59 {
+        talk.advance(Duration::from_secs(1));
+        talk.say(&ClientMessage::Heartbeat { n, round_trip_us: 0 });
+    }
+    assert_eq!(talk.closed(), None, "a refusal changes nothing");
+    talk.advance(Duration::from_secs(1));
+    assert_eq!(talk.closed(), Some(CloseReason::CredentialExpired));
+}
+
+#[test]
+fn where_everybody_may_come_in_everybody_may_stay() {
+    let mut talk = Talk::signed_in();
+    let renew = ClientMessage::Renew { request: 3, credential: "whatever".into() };
+    assert_eq!(talk.say(&renew), [done(3, None)]);
 }

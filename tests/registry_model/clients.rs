@@ -40,6 +40,7 @@ impl Desk {
             choice: choice(greeting.say),
             key: greeting.key.map(|key| UserKey([key; 16])),
             resume: greeting.resume.map(|comeback| self.resume(comeback)),
+            credential: None,
         }
     }
 

@@ -36,6 +36,7 @@ pub(crate) fn hello(name: &str) -> Hello {
         choice: Choice::default(),
         key: None,
         resume: None,
+        credential: None,
     }
 }
 

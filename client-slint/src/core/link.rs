@@ -214,7 +214,11 @@ impl Link {
                 self.feel(event);
             }
             Event::Joined { .. } | Event::Updated { .. } | Event::Left { .. } => {}
-            Event::Mirror(_) | Event::Accepted(_) | Event::Chosen(_) | Event::Refused { .. } => {}
+            Event::Mirror(_)
+            | Event::Accepted(_)
+            | Event::Chosen(_)
+            | Event::Renewed
+            | Event::Refused { .. } => {}
         }
     }
 
@@ -416,6 +420,7 @@ fn kind_of_goodbye(reason: CloseReason) -> Kind {
         CloseReason::SignInTimeout => Kind::NoAnswer,
         CloseReason::ServerFull => Kind::ServerFull,
         CloseReason::TooManySessions => Kind::TooManyDevices,
+        CloseReason::NotAuthorized | CloseReason::CredentialExpired => Kind::SignInRefused,
         CloseReason::InternalError | CloseReason::ServerCrash => Kind::ServerFailed,
     }
 }

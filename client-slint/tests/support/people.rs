@@ -87,5 +87,6 @@ pub fn welcome() -> Welcome {
         resumed: false,
         resume_window_ms: 0,
         views: Vec::new(),
+        credential_ms: 0,
     }
 }

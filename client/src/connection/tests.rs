@@ -79,6 +79,7 @@ fn welcome(heartbeat_ms: u64) -> ServerMessage {
         resumed: false,
         resume_window_ms: 0,
         views: Vec::new(),
+        credential_ms: 0,
     })
 }
 

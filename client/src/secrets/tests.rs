@@ -135,3 +135,29 @@ fn the_state_folder_is_found_as_the_specification_says() {
     assert_eq!(found(None, path("/h")), path("/h/.local/state/herenow"));
     assert_eq!(found(None, path("")), None);
 }
+
+#[test]
+fn a_credential_is_kept_for_its_own_server_and_is_private() {
+    let scratch = Scratch::new();
+    let (folder, one, two) = (scratch.0.as_path(), "tls://one:99", "tls://TWO");
+    assert_eq!(kept_credential_in(folder, one), None);
+    keep_credential_in(folder, one, &"a b c".into()).expect("the folder can be made");
+    keep_credential_in(folder, two, &"second".into()).expect("the file is there");
+    keep_credential_in(folder, one, &"d e".into()).expect("the file is there");
+    assert_eq!(kept_credential_in(folder, one), Some("d e".into()));
+    let digits = "a".repeat(64);
+    assert_eq!(
+        kept_credential_in(folder, &format!("tls://two:4374#{digits}")),
+        Some("second".into())
+    );
+    for other in ["tls://one", "one:99", "two", "tls://tw"] {
+        assert_eq!(kept_credential_in(folder, other), None, "{other}");
+    }
+    let mode = fs::metadata(folder.join("credentials")).expect("it is there").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    for (server, credential) in [("one:99", "x"), ("tls://", "x"), (one, "x\ny"), (one, "")] {
+        let refused = keep_credential_in(folder, server, &credential.into());
+        assert_eq!(refused.expect_err(server).kind(), io::ErrorKind::InvalidInput);
+    }
+    assert_eq!(kept_credential_in(folder, one), Some("d e".into()), "what was kept stays");
+}

@@ -27,6 +27,7 @@ impl Session {
             Some(Asked::Query(id)) => {
                 self.queries.answered(id, Err(QueryError::Misunderstood), effects);
             }
+            Some(Asked::Renew) => effects.push(Effect::Emit(Event::Renewed)),
             Some(Asked::Unwatch | Asked::Repair(_)) | None => {}
         }
     }
@@ -56,7 +57,7 @@ impl Session {
             Some(Asked::Watch(key, _)) => self.views.refused(key),
             Some(Asked::Status) => self.status.refused(),
             Some(Asked::Join(room) | Asked::Leave(room)) => self.rooms.refused(&room),
-            None => {}
+            Some(Asked::Renew) | None => {}
         }
         effects.push(Effect::Emit(Event::Refused { code, text }));
     }

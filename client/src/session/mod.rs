@@ -21,7 +21,9 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use herenow_protocol::limits::CLIENT_FRAME_BYTES_MAX;
-use herenow_protocol::{Choice, ClientMessage, DecodeError, Hello, Query, RoomName, ServerMessage};
+use herenow_protocol::{
+    Choice, ClientMessage, Credential, DecodeError, Hello, Query, RoomName, ServerMessage,
+};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
@@ -34,7 +36,7 @@ use delay::Delay;
 use own_status::OwnStatus;
 pub(crate) use own_status::amend;
 use queries::Queries;
-use requests::Requests;
+use requests::{Asked, Requests};
 use resume::{Ticket, shorten};
 use rooms::Rooms;
 use views::Views;
@@ -66,6 +68,8 @@ pub enum Command {
     Views(WantedViews),
     /// Be in these rooms besides the lobby, and in no others.
     Rooms(BTreeSet<RoomName>),
+    /// Bring this credential from now on, and prove with it that this session may go on.
+    Renew(Credential),
     /// Ask this, once. It is answered with [`Effect::Answer`].
     Query(QueryId, Query),
     /// Do not wait any longer for the next try.
@@ -188,6 +192,7 @@ impl Session {
             Command::Choose(choice) => self.status.choose(choice, now),
             Command::Views(wanted) => self.views.want(wanted, self.is_signed_in().then_some(now)),
             Command::Rooms(wanted) => self.rooms.want(&wanted),
+            Command::Renew(credential) => self.renew(credential, effects),
             Command::Query(id, query) => self.ask(id, query, effects),
             Command::RetryNow => self.retry_now(now, effects),
             Command::Goodbye => self.leave(now, effects),
@@ -276,6 +281,14 @@ impl Session {
         hello
     }
 
+    fn renew(&mut self, credential: Credential, effects: &mut Vec<Effect>) {
+        self.hello.credential = Some(credential.clone());
+        if self.is_signed_in() {
+            let renew = |request| ClientMessage::Renew { request, credential };
+            self.requests.send(Asked::Renew, effects, renew);
+        }
+    }
+
     fn ask(&mut self, id: QueryId, query: Query, effects: &mut Vec<Effect>) {
         match self.is_over() {
             true => effects.push(Effect::Answer(id, Err(QueryError::Over))),
@@ -302,6 +315,7 @@ fn hello(options: &Options) -> Hello {
         choice: Choice::default(),
         key: options.key,
         resume: None,
+        credential: options.credential.clone(),
     }
 }
 

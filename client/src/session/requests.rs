@@ -22,6 +22,7 @@ pub(super) enum Asked {
     Join(RoomName),
     Leave(RoomName),
     Query(QueryId),
+    Renew,
 }
 
 /// Numbers requests, and knows what an answer is to.

@@ -205,5 +205,6 @@ pub(crate) fn welcome() -> Welcome {
         resumed: false,
         resume_window_ms: 60_000,
         views: Vec::new(),
+        credential_ms: 0,
     }
 }

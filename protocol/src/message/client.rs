@@ -8,10 +8,13 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 
 use crate::close::CloseReason;
+use crate::credential::Credential;
 use crate::digest::Epoch;
 use crate::frame::{DecodeError, frame, put_frame, read_array};
 use crate::ids::{DeviceId, InvalidDeviceId, OperatorKey, ResumeToken, UserId, UserKey, ViewId};
-use crate::limits::{FRAME_PREFIX_BYTES, HELLO_BYTES_MAX, VERSION};
+use crate::limits::{
+    FRAME_PREFIX_BYTES, HELLO_BYTES_MAX, HELLO_WITH_CREDENTIAL_BYTES_MAX, VERSION,
+};
 use crate::metadata::InvalidMetadata;
 use crate::name::{DeviceLabel, DisplayName, InvalidName, InvalidText, RoomName};
 use crate::presence::Choice;
@@ -27,6 +30,7 @@ const JOIN: u64 = 7;
 const LEAVE: u64 = 8;
 const QUERY: u64 = 9;
 const REPAIR: u64 = 10;
+const RENEW: u64 = 11;
 
 /// Kinds of a `Watch`.
 const ROOM: u64 = 0;
@@ -107,6 +111,13 @@ pub enum ClientMessage {
         /// First and last id of each range; none asks for the buckets.
         ranges: Vec<(UserId, UserId)>,
     },
+    /// Proves anew that this session may go on.
+    Renew {
+        /// The client's number for this request.
+        request: u32,
+        /// What proves it.
+        credential: Credential,
+    },
 }
 
 /// A sign-in.
@@ -128,6 +139,8 @@ pub struct Hello {
     pub key: Option<UserKey>,
     /// The session to go on with.
     pub resume: Option<Resume>,
+    /// What proves that this client may come in, as the server wants it.
+    pub credential: Option<Credential>,
 }
 
 /// A session to go on with.
@@ -260,15 +273,19 @@ impl ClientMessage {
 }
 
 impl Hello {
-    /// Whether this fits the frame that a server accepts before sign-in.
+    /// Whether this fits the frame that a server accepts before sign-in: one that wants a credential if there is one.
     ///
-    /// Only a long status text can make it longer. Then sign in without the text, and send it with
+    /// Only a long status text can make it longer, or a credential that is longer than one may be. Then sign in without the text, and send it with
     /// [`ClientMessage::SetStatus`] after the `Welcome`.
     #[must_use]
     pub fn fits(&self) -> bool {
-        let mut buffer = BytesMut::with_capacity(HELLO_BYTES_MAX);
+        let most = match self.credential {
+            None => HELLO_BYTES_MAX,
+            Some(_) => HELLO_WITH_CREDENTIAL_BYTES_MAX,
+        };
+        let mut buffer = BytesMut::with_capacity(most);
         put_frame(self, &mut buffer);
-        buffer.len() - FRAME_PREFIX_BYTES <= HELLO_BYTES_MAX
+        buffer.len() - FRAME_PREFIX_BYTES <= most
     }
 }
 
@@ -285,7 +302,7 @@ impl Incoming {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::limits::{HELLO_VIEWS_MAX, INTEGER_MAX};
+    use crate::limits::{CREDENTIAL_BYTES_MAX, HELLO_VIEWS_MAX, INTEGER_MAX};
     use crate::name::StatusText;
     use crate::presence::Status;
 
@@ -310,9 +327,12 @@ mod tests {
                 epoch: Some(Epoch([255; 16])),
                 views: vec![(ViewId(u32::MAX), INTEGER_MAX); HELLO_VIEWS_MAX],
             }),
+            credential: None,
         };
         assert!(hello("").fits());
         assert!(hello(&"x".repeat(140)).fits());
         assert!(!hello(&"\u{1F98A}".repeat(140)).fits());
+        let credential = Some(Credential::from(&*"c".repeat(CREDENTIAL_BYTES_MAX)));
+        assert!(Hello { credential, ..hello(&"\u{1F98A}".repeat(140)) }.fits());
     }
 }

@@ -174,6 +174,8 @@ pub struct Welcome {
     pub resume_window_ms: u64,
     /// The views that go on.
     pub views: Vec<ViewId>,
+    /// For how long the credential lets this session go on, in milliseconds; 0 for as long as it likes.
+    pub credential_ms: u64,
 }
 
 /// What a view must be like at one place of the stream.

@@ -89,5 +89,15 @@ impl Server {
 fn hello(name: &str) -> Hello {
     let Options { name, device, label, choice, .. } = options(name, "puppet");
     let choice = Choice { text: None, ..choice };
-    Hello { name, device, label, choice, heartbeat: None, observe: false, key: None, resume: None }
+    Hello {
+        name,
+        device,
+        label,
+        choice,
+        heartbeat: None,
+        observe: false,
+        key: None,
+        resume: None,
+        credential: None,
+    }
 }

@@ -194,7 +194,7 @@ impl Server {
             let mut rest = &desk.received[..];
             let before = rest.len();
             let mut effects = Vec::new();
-            match split_body(&mut rest, desk.session.frame_bytes_max()) {
+            match split_body(&mut rest, desk.session.frame_bytes_max(&self.config)) {
                 Ok(Some(body)) => {
                     desk.session.receive(body, &self.config, now.instant, &mut effects);
                 }
@@ -251,6 +251,7 @@ impl Server {
                     self.check(id, now);
                 }
                 Effect::Ask(command) => self.ask(id, command, now),
+                Effect::Admit(_) | Effect::Renew(..) => unreachable!("everybody may come in"),
                 Effect::SignIn(hello, liveness) => {
                     let Credentials { session, token } = desk.credentials;
                     let sign_in = SignIn::new(*hello, liveness, session, token);

@@ -18,6 +18,7 @@ fn welcome() -> Event {
         resumed: false,
         resume_window_ms: 0,
         views: Vec::new(),
+        credential_ms: 0,
     })
 }
 

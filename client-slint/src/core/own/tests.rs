@@ -27,6 +27,7 @@ fn welcome(resumed: bool) -> Event {
         resumed,
         resume_window_ms: 0,
         views: Vec::new(),
+        credential_ms: 0,
     })
 }
 

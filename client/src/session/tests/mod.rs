@@ -222,6 +222,7 @@ pub(super) fn welcome() -> Welcome {
         resumed: false,
         resume_window_ms: 60_000,
         views: Vec::new(),
+        credential_ms: 0,
     }
 }
 

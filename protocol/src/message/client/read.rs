@@ -7,9 +7,10 @@ use serde::de::SeqAccess;
 use super::{
     BadChoice, BadHello, ClientMessage, GOODBYE, HEARTBEAT, HELLO, Hello, Incoming, JOIN, LEAVE,
     PEOPLE, QUERY, QUERY_COUNT, QUERY_EXPLAIN, QUERY_HEALTH, QUERY_PAGE, QUERY_PEOPLE, Query,
-    REPAIR, ROOM, Resume, SET_STATUS, UNWATCH, WATCH, WatchTarget,
+    RENEW, REPAIR, ROOM, Resume, SET_STATUS, UNWATCH, WATCH, WatchTarget,
 };
 use crate::close::CloseReason;
+use crate::credential::Credential;
 use crate::digest::Epoch;
 use crate::fields::{
     Bin16, Fields, FromFields, FromText, List, Pairs, Str, TextList, TextListError, Uint, UintOrAny,
@@ -41,6 +42,7 @@ impl<'de> FromFields<'de> for Verdict {
             LEAVE => in_room(fields, |request, room| ClientMessage::Leave { request, room })?,
             QUERY => query(fields)?,
             REPAIR => repair(fields)?,
+            RENEW => renew(fields.required("request")?, fields.required("credential")?),
             op => {
                 let UintOrAny(first) = fields.or(UintOrAny(Uint::new(0)))?;
                 Ok(Incoming::UnknownOp { op, request: first.narrow("request").unwrap_or(0) })
@@ -71,6 +73,7 @@ fn hello<'de, A: SeqAccess<'de>>(fields: &mut Fields<A>) -> Read<A::Error> {
     let token: Option<Bin16> = fields.or(None)?;
     let epoch: Option<Bin16> = fields.or(None)?;
     let views: List<(ViewId, u64)> = fields.or(List(Ok(Vec::new())))?;
+    let credential: Option<Str<'de>> = fields.or(None)?;
     let in_range = || -> Result<_, DecodeError> {
         let heartbeat = span(heartbeat_ms, "heartbeat_ms")?;
         let (status, text_for) = (status.get("status")?, span(text_for_ms, "text_for_ms")?);
@@ -94,6 +97,7 @@ fn hello<'de, A: SeqAccess<'de>>(fields: &mut Fields<A>) -> Read<A::Error> {
             choice: choice(status, text, automatic, text_for)?,
             key,
             resume,
+            credential: credential.map(|text| Credential::from(text.0)),
         })
     };
     Ok(in_range().map(|values| match checked(values) {
@@ -189,6 +193,11 @@ fn goodbye(reason: Uint) -> Result<Incoming, DecodeError> {
         _ => CloseReason::Goodbye,
     };
     Ok(Incoming::Message(ClientMessage::Goodbye { reason }))
+}
+
+fn renew(request: Uint, credential: Str<'_>) -> Result<Incoming, DecodeError> {
+    let (request, credential) = (request.narrow("request")?, Credential::from(credential.0));
+    Ok(Incoming::Message(ClientMessage::Renew { request, credential }))
 }
 
 fn in_room<'de, A: SeqAccess<'de>>(

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use serde::ser::{Serialize, Serializer};
+use serde::ser::{Serialize, SerializeTuple as _, Serializer};
 
 use super::{
     ClientMessage, GOODBYE, HEARTBEAT, HELLO, Hello, JOIN, LEAVE, PEOPLE, QUERY, QUERY_COUNT,
-    QUERY_EXPLAIN, QUERY_HEALTH, QUERY_PAGE, QUERY_PEOPLE, Query, REPAIR, ROOM, SET_STATUS,
+    QUERY_EXPLAIN, QUERY_HEALTH, QUERY_PAGE, QUERY_PEOPLE, Query, RENEW, REPAIR, ROOM, SET_STATUS,
     UNWATCH, WATCH, WatchTarget,
 };
 use crate::limits::{INTEGER_MAX, VERSION};
@@ -48,6 +48,9 @@ impl Serialize for ClientMessage {
                 let ranges: Vec<_> = ranges.iter().map(|(first, last)| (first.0, last.0)).collect();
                 (REPAIR, request, view.0, ranges).serialize(serializer)
             }
+            Self::Renew { request, credential } => {
+                (RENEW, request, credential.expose()).serialize(serializer)
+            }
         }
     }
 }
@@ -79,24 +82,29 @@ impl Serialize for Hello {
         let resume = self.resume.as_ref();
         let views = resume.map_or(&[][..], |resume| &resume.views);
         let views: Vec<_> = views.iter().map(|(view, version)| (view.0, version)).collect();
-        (
-            HELLO,
-            VERSION,
-            self.name.as_str(),
-            self.device.as_str(),
-            self.label.as_str(),
-            millis(self.heartbeat),
-            self.observe,
-            self.choice.status.to_wire(),
-            self.choice.text.as_ref().map_or("", StatusText::as_str),
-            self.choice.automatic,
-            millis(self.choice.text_for),
-            self.key.map(|key| Bin(key.0)),
-            resume.map(|resume| Bin(resume.token.0)),
-            resume.and_then(|resume| resume.epoch).map(|epoch| Bin(epoch.0)),
-            views,
-        )
-            .serialize(serializer)
+        // Only a server that wants a credential need know that there is such a field.
+        let fields = if self.credential.is_some() { 16 } else { 15 };
+        let mut tuple = serializer.serialize_tuple(fields)?;
+        tuple.serialize_element(&HELLO)?;
+        tuple.serialize_element(&VERSION)?;
+        tuple.serialize_element(self.name.as_str())?;
+        tuple.serialize_element(self.device.as_str())?;
+        tuple.serialize_element(self.label.as_str())?;
+        tuple.serialize_element(&millis(self.heartbeat))?;
+        tuple.serialize_element(&self.observe)?;
+        tuple.serialize_element(&self.choice.status.to_wire())?;
+        tuple.serialize_element(self.choice.text.as_ref().map_or("", StatusText::as_str))?;
+        tuple.serialize_element(&self.choice.automatic)?;
+        tuple.serialize_element(&millis(self.choice.text_for))?;
+        tuple.serialize_element(&self.key.map(|key| Bin(key.0)))?;
+        tuple.serialize_element(&resume.map(|resume| Bin(resume.token.0)))?;
+        tuple
+            .serialize_element(&resume.and_then(|resume| resume.epoch).map(|epoch| Bin(epoch.0)))?;
+        tuple.serialize_element(&views)?;
+        if let Some(credential) = &self.credential {
+            tuple.serialize_element(credential.expose())?;
+        }
+        tuple.end()
     }
 }
 

@@ -69,6 +69,7 @@ fn welcome<'de, A: SeqAccess<'de>>(fields: &mut Fields<A>) -> Read<A::Error> {
     let resumed: bool = fields.or(false)?;
     let resume_window_ms = fields.or(Uint::new(0))?;
     let views: Uints = fields.or(Uints(Ok(Vec::new())))?;
+    let credential_ms = fields.or(Uint::new(0))?;
     let checked = || {
         let welcome = Welcome {
             version: version.get("version")?,
@@ -83,6 +84,7 @@ fn welcome<'de, A: SeqAccess<'de>>(fields: &mut Fields<A>) -> Read<A::Error> {
             resumed,
             resume_window_ms: resume_window_ms.get("resume_window_ms")?,
             views: views.0?.into_iter().map(ViewId).collect(),
+            credential_ms: credential_ms.get("credential_ms")?,
         };
         if welcome.heartbeat_ms == 0 || welcome.misses == 0 {
             return Err(DecodeError::OutOfRange("the heartbeat rule"));

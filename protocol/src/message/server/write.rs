@@ -1,6 +1,6 @@
 //! A server's messages to the wire: arrays `[op, field, field, ...]`.
 
-use serde::ser::{Serialize, Serializer};
+use serde::ser::{Serialize, SerializeTuple, Serializer};
 
 use super::{
     BUCKETS, CHOSEN, Change, DELTA, ERROR, EXPLANATION, GOODBYE, HEALTH, HEARTBEAT_ACK, JOINED,
@@ -76,22 +76,26 @@ impl Serialize for ServerMessage {
 
 impl Serialize for Welcome {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        (
-            WELCOME,
-            self.version,
-            self.session.0,
-            self.heartbeat_ms,
-            self.misses,
-            self.detection_bound_ms,
-            Bin(self.epoch.0),
-            self.frame_bytes_max,
-            &self.server,
-            self.token.map(|token| Bin(token.0)),
-            self.resumed,
-            self.resume_window_ms,
-            self.views.iter().map(|view| view.0).collect::<Vec<_>>(),
-        )
-            .serialize(serializer)
+        // A credential that lasts as long as the session is not spoken of.
+        let fields = if self.credential_ms > 0 { 14 } else { 13 };
+        let mut tuple = serializer.serialize_tuple(fields)?;
+        tuple.serialize_element(&WELCOME)?;
+        tuple.serialize_element(&self.version)?;
+        tuple.serialize_element(&self.session.0)?;
+        tuple.serialize_element(&self.heartbeat_ms)?;
+        tuple.serialize_element(&self.misses)?;
+        tuple.serialize_element(&self.detection_bound_ms)?;
+        tuple.serialize_element(&Bin(self.epoch.0))?;
+        tuple.serialize_element(&self.frame_bytes_max)?;
+        tuple.serialize_element(&self.server)?;
+        tuple.serialize_element(&self.token.map(|token| Bin(token.0)))?;
+        tuple.serialize_element(&self.resumed)?;
+        tuple.serialize_element(&self.resume_window_ms)?;
+        tuple.serialize_element(&self.views.iter().map(|view| view.0).collect::<Vec<_>>())?;
+        if self.credential_ms > 0 {
+            tuple.serialize_element(&self.credential_ms)?;
+        }
+        tuple.end()
     }
 }
 
