@@ -4,8 +4,8 @@
 //! in, its answer comes out, and what others must do about it is appended to the effects.
 //!
 //! Reading order: this page (what is asked and answered), [`people`] (users and sessions, and how they become what
-//! others see), [`sign_in`], [`endings`], [`rooms`] and [`lists`] (what can be watched), [`serving`] (pages, news and
-//! repairs), [`explain`], [`restore`].
+//! others see), [`users`] and [`sessions`] (what is kept of them, and where), [`sign_in`], [`endings`], [`rooms`] and
+//! [`lists`] (what can be watched), [`serving`] (pages, news and repairs), [`explain`], [`restore`].
 //!
 //! Invariants: what others see of a user is what [`crate::merge`] says of the sessions that count; somebody who is
 //! invisible leaves no trace in anything that another session gets; a session is closed exactly once.
@@ -26,6 +26,7 @@ mod serving;
 mod sessions;
 mod sign_in;
 mod table;
+mod users;
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -43,10 +44,9 @@ use crate::roster::{BucketBatch, Missed, PageBatch, PublishedDelta, RangeBatch};
 use crate::tick::Tick;
 use deadlines::Deadlines;
 use notes::LastSeen;
-use people::User;
 use rooms::Rooms;
-use sessions::Sessions;
-use table::Table;
+use sessions::{SessionAt, Sessions};
+use users::Users;
 
 #[cfg(test)]
 mod tests;
@@ -95,6 +95,8 @@ pub struct SignIn {
     liveness: Liveness,
     session: SessionId,
     token: ResumeToken,
+    /// Of the token.
+    recognised_by: Fingerprint,
     device: Fingerprint,
     key: Option<Fingerprint>,
     resume: Option<Fingerprint>,
@@ -104,12 +106,15 @@ pub struct SignIn {
 
 impl SignIn {
     /// A sign-in under this heartbeat rule. If a session begins, it gets this number and this token.
+    ///
+    /// What can be hashed without the registry is hashed here, on the thread of the connection.
     #[must_use]
     pub fn new(hello: Hello, liveness: Liveness, session: SessionId, token: ResumeToken) -> Self {
         let device = Fingerprint::of(hello.device.as_str().as_bytes());
         let key = hello.key.map(|key| Fingerprint::of(&key.0));
         let resume = hello.resume.as_ref().map(|resume| Fingerprint::of(&resume.token.0));
-        Self { hello, liveness, session, token, device, key, resume, is_proven: false }
+        let (recognised_by, is_proven) = (Fingerprint::of(&token.0), false);
+        Self { hello, liveness, session, token, recognised_by, device, key, resume, is_proven }
     }
 
     /// The same; `is_proven` says whether it was proven that the name is theirs.
@@ -273,13 +278,13 @@ impl From<&Config> for Rules {
 pub struct Registry {
     epoch: Epoch,
     rules: Rules,
-    users: Table<User>,
+    users: Users,
     sessions: Sessions,
     rooms: Rooms,
     /// Who has whom in a list: the session, the list, and the entry there.
-    watched: HashMap<DisplayName, Vec<(SessionId, ViewId, UserId)>>,
+    watched: HashMap<DisplayName, Vec<(SessionAt, ViewId, UserId)>>,
     /// Lists with something to publish.
-    dirty_lists: Vec<(SessionId, ViewId)>,
+    dirty_lists: Vec<(SessionAt, ViewId)>,
     /// Wishes that wait for a publication.
     wishes: Vec<(ConnectionId, ViewId, Wish)>,
     tick: Tick,
@@ -306,7 +311,7 @@ impl Registry {
             (Rooms::new(epoch, rules.rooms_max), LastSeen::new(rules.last_seen_max));
         Self {
             epoch,
-            users: Table::default(),
+            users: Users::default(),
             sessions: Sessions::default(),
             rooms,
             watched: HashMap::new(),
@@ -374,10 +379,19 @@ impl Registry {
         self.rooms.lobby().proof()
     }
 
+    /// The name under which a session came.
+    fn name_of(&self, at: SessionAt) -> &DisplayName {
+        let session = &self.sessions[at];
+        match session.user() {
+            Some(user) => self.users[user].name(),
+            None => session.observes_as().expect("an observer says its name"),
+        }
+    }
+
     fn carry_out(
         &mut self,
         connection: ConnectionId,
-        session: SessionId,
+        session: SessionAt,
         command: Command,
         now: Moment,
         effects: &mut Vec<Effect>,

@@ -11,6 +11,7 @@ mod missed;
 mod pages;
 
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 
 use bytes::Bytes;
 use herenow_protocol::digest::EntryHasher;
@@ -40,15 +41,22 @@ const ENTRY_OVERHEAD: usize = 48;
 pub struct Roster {
     view: ViewId,
     hasher: EntryHasher,
-    slots: Vec<Option<EncodedEntry>>,
+    slots: Vec<Option<Listed>>,
     ids: Ids,
     current: ViewProof,
     published: ViewProof,
-    unpublished: HashMap<UserId, Unpublished>,
+    unpublished: HashMap<UserId, Unpublished, BuildHasherDefault<IdHasher>>,
     pages: Vec<Option<Vec<Bytes>>>,
     /// What the entries of each page add up to.
     buckets: Vec<Digest>,
     log: Log,
+}
+
+/// A user in a list. Hashing an entry anew takes as long as several misses of the processor's caches.
+#[derive(Debug)]
+struct Listed {
+    entry: EncodedEntry,
+    hash: Digest,
 }
 
 /// What watchers do not know yet about one id.
@@ -101,7 +109,7 @@ impl Roster {
             ids: Ids::default(),
             current: ViewProof::default(),
             published: ViewProof::default(),
-            unpublished: HashMap::new(),
+            unpublished: HashMap::default(),
             pages: Vec::new(),
             buckets: Vec::new(),
             log: Log::new(log_bytes),
@@ -151,7 +159,7 @@ impl Roster {
     /// Every entry from an id on, ascending.
     pub fn entries_from(&self, id: UserId) -> impl Iterator<Item = Entry> {
         let from = self.slots.len().min(id.0 as usize);
-        self.slots[from..].iter().flatten().map(EncodedEntry::decode)
+        self.slots[from..].iter().flatten().map(|listed| listed.entry.decode())
     }
 
     /// Every entry, ascending by id.
@@ -237,10 +245,9 @@ impl Roster {
             self.pages.resize(page + 1, None);
             self.buckets.resize(page + 1, Digest::default());
         }
-        // Hashing anew takes less than keeping the hash of everyone.
-        let gained = entry.as_ref().map(|entry| self.hasher.hash_encoded(entry));
-        let lost = std::mem::replace(&mut self.slots[index], entry);
-        let lost = lost.map(|entry| self.hasher.hash_encoded(&entry));
+        let entry = entry.map(|entry| Listed { hash: self.hasher.hash_encoded(&entry), entry });
+        let gained = entry.as_ref().map(|listed| listed.hash);
+        let lost = std::mem::replace(&mut self.slots[index], entry).map(|listed| listed.hash);
         self.pages[page] = None;
         self.current.version += 1;
         count_change(&mut self.current, lost, gained);
@@ -253,8 +260,8 @@ impl Roster {
     }
 }
 
-fn slot(slots: &[Option<EncodedEntry>], id: UserId) -> Option<&EncodedEntry> {
-    slots.get(id.0 as usize)?.as_ref()
+fn slot(slots: &[Option<Listed>], id: UserId) -> Option<&EncodedEntry> {
+    slots.get(id.0 as usize)?.as_ref().map(|listed| &listed.entry)
 }
 
 fn count_change(proof: &mut ViewProof, lost: Option<Digest>, gained: Option<Digest>) {
@@ -275,6 +282,25 @@ pub fn weight(entry: &Entry) -> usize {
     let devices: usize = devices.as_slice().iter().map(|label| 2 + label.as_str().len()).sum();
     let texts = entry.name.as_str().len() + presence.text.as_str().len();
     ENTRY_OVERHEAD + texts + devices + metadata.encoded_len()
+}
+
+/// Spreads ids: Fibonacci hashing (Knuth, The Art of Computer Programming, volume 3, section 6.4). They are the server's
+/// own, small and given out in turn, so nobody can make many fall together.
+#[derive(Clone, Copy, Debug, Default)]
+struct IdHasher(u64);
+
+impl Hasher for IdHasher {
+    fn write_u32(&mut self, id: u32) {
+        self.0 = u64::from(id).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+
+    fn write(&mut self, _: &[u8]) {
+        unreachable!("an id is one number of 32 bits");
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 /// Hands out small ids, so that pages stay dense.

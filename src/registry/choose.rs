@@ -1,11 +1,12 @@
 //! What a session chooses to show.
 
 use herenow_protocol::limits::INTEGER_MAX;
-use herenow_protocol::{Choice, DisplayName, ErrorCode, SessionId, StatusText};
+use herenow_protocol::{Choice, DisplayName, ErrorCode, StatusText};
 
 use super::deadlines::Due;
 use super::notes::Why;
-use super::people::Until;
+use super::sessions::SessionAt;
+use super::users::{Until, UserAt};
 use super::{Answer, Delivery, Effect, Registry, failed, millis};
 use crate::clock::Moment;
 
@@ -14,47 +15,46 @@ impl Registry {
     /// is how a command line changes the status that a window on the same desk holds.
     pub(super) fn choose(
         &mut self,
-        id: SessionId,
+        at: SessionAt,
         choice: &Choice,
         now: Moment,
         effects: &mut Vec<Effect>,
     ) -> Answer {
-        let asker = &self.sessions[&id];
-        let name = asker.name.clone();
-        let target = match asker.listed {
-            Some(_) => Some(id),
-            None => self.session_on_device_of(id),
+        let target = match self.sessions[at].listed {
+            Some(_) => Some(at),
+            None => self.session_on_device_of(at),
         };
         let Some(target) = target else {
-            let text = format!("{name} is not signed in from this device");
+            let text = format!("{} is not signed in from this device", self.name_of(at));
             return failed(ErrorCode::NotListed, text);
         };
-        let session = self.sessions.get_mut(&target).expect("found above");
+        let session = &mut self.sessions[target];
         let listed = session.listed.as_mut().expect("found above");
+        let user = listed.user;
         if (listed.status, listed.automatic) != (choice.status, choice.automatic) {
             (listed.status, listed.automatic) = (choice.status, choice.automatic);
             listed.since_ms = now.unix_ms;
         }
-        if let Some(connection) = session.connection().filter(|_| target != id) {
+        if let Some(connection) = session.connection().filter(|_| target != at) {
             effects.push(Effect::Deliver(connection, Delivery::Chosen(choice.clone())));
         }
-        self.say(&name, choice, now);
+        self.say(user, choice, now);
         self.record_session(target, now, effects);
-        self.record_person(&name, effects);
-        self.refresh(&name, Why::wished(now), now, effects);
+        self.record_person(user, effects);
+        self.refresh(user, Why::wished(now), now, effects);
         Answer::Done
     }
 
-    fn session_on_device_of(&self, observer: SessionId) -> Option<SessionId> {
-        let observer = &self.sessions[&observer];
-        let user = self.users.get(&observer.name)?;
-        let same = |id: &&SessionId| self.sessions[id].device == observer.device;
+    fn session_on_device_of(&self, observer: SessionAt) -> Option<SessionAt> {
+        let user = self.users.get(self.name_of(observer))?;
+        let device = self.sessions[observer].device;
+        let same = |at: &&SessionAt| self.sessions[**at].device == device;
         user.sessions.iter().find(same).copied()
     }
 
     /// The part of a choice that belongs to the user: text and metadata.
-    pub(super) fn say(&mut self, name: &DisplayName, choice: &Choice, now: Moment) {
-        let Some(user) = self.users.get_mut(name) else { return };
+    pub(super) fn say(&mut self, user: UserAt, choice: &Choice, now: Moment) {
+        let user = &mut self.users[user];
         if let Some(metadata) = &choice.metadata {
             user.words_mut().metadata = metadata.clone();
         }
@@ -70,18 +70,19 @@ impl Registry {
             Some(Until { at: now.instant.checked_add(span)?, unix_ms })
         });
         if let Some(until) = words.text_until {
-            self.deadlines.add(until.at, Due::Text(name.clone()));
+            self.deadlines.add(until.at, Due::Text(user.name().clone()));
         }
     }
 
     /// A text may have reached its end.
     pub(super) fn text_due(&mut self, name: &DisplayName, now: Moment, effects: &mut Vec<Effect>) {
-        let Some(user) = self.users.get_mut(name) else { return };
+        let Some(at) = self.users.find(name) else { return };
+        let user = &mut self.users[at];
         if user.text_until().is_some_and(|until| until.at <= now.instant) {
             let words = user.words_mut();
             (words.text, words.text_until) = (StatusText::default(), None);
-            self.record_person(name, effects);
-            self.refresh(name, Why::wished(now), now, effects);
+            self.record_person(at, effects);
+            self.refresh(at, Why::wished(now), now, effects);
         }
     }
 }

@@ -2,11 +2,12 @@
 
 use std::time::Instant;
 
-use herenow_protocol::{CloseReason, DisplayName, Metadata, SessionId, StatusText, TransitionKind};
+use herenow_protocol::{CloseReason, DisplayName, Metadata, StatusText, TransitionKind};
 
 use super::deadlines::Due;
 use super::notes::Why;
-use super::sessions::Lost;
+use super::sessions::{Lost, SessionAt};
+use super::users::UserAt;
 use super::{ConnectionId, Delivery, Effect, Registry, unix_ms_at};
 use crate::clock::Moment;
 use crate::config::Liveness;
@@ -23,29 +24,29 @@ impl Registry {
         effects: &mut Vec<Effect>,
     ) {
         // A session that was resumed elsewhere, or ended, has left this connection already.
-        let Some(id) = self.sessions.of_connection(connection) else { return };
-        self.sessions.disconnect(id);
-        if self.sessions[&id].listed.is_none() {
-            return self.forget_session(id);
+        let Some(at) = self.sessions.of_connection(connection) else { return };
+        self.sessions.disconnect(at);
+        if self.sessions[at].listed.is_none() {
+            return self.forget_session(at);
         }
         let wished = matches!(cause, CloseReason::Goodbye | CloseReason::ProtocolError(_));
         match wished {
-            true => self.close(id, Why { cause, ..Why::wished(now) }, now, effects),
-            false => self.lose(id, cause, heard_at, now, effects),
+            true => self.close(at, Why { cause, ..Why::wished(now) }, now, effects),
+            false => self.lose(at, cause, heard_at, now, effects),
         }
     }
 
     fn lose(
         &mut self,
-        id: SessionId,
+        at: SessionAt,
         cause: CloseReason,
         heard_at: Instant,
         now: Moment,
         effects: &mut Vec<Effect>,
     ) {
         let why = Why { cause, not_before_ms: unix_ms_at(heard_at, now).min(now.unix_ms) };
-        let session = self.sessions.get_mut(&id).expect("the caller found it");
-        let listed = session.listed.as_mut().expect("the caller looked");
+        let session = &mut self.sessions[at];
+        let (id, listed) = (session.id, session.listed.as_mut().expect("the caller looked"));
         let shown_until = match cause {
             // As the restarted server will show it. That this one ends is not for this one to tell.
             CloseReason::ServerShutdown => now.instant + listed.liveness().silence_max(),
@@ -53,16 +54,16 @@ impl Registry {
         };
         let resume_until = now.instant + self.rules.resume_window;
         listed.lost = Some(Box::new(Lost { why, shown_until, counts: true, resume_until }));
-        self.deadlines.add(shown_until, Due::Grace(id));
-        self.deadlines.add(resume_until, Due::Resume(id));
-        self.note_session(id, TransitionKind::Lost, Some(why), now, effects);
-        self.record_session(id, now, effects);
-        self.grace_due(id, now, effects);
+        self.deadlines.add(shown_until, Due::Grace(id, at));
+        self.deadlines.add(resume_until, Due::Resume(id, at));
+        self.note_session(at, TransitionKind::Lost, Some(why), now, effects);
+        self.record_session(at, now, effects);
+        self.grace_due(at, now, effects);
     }
 
     /// Why a session lost its connection.
-    pub(super) fn why_lost(&self, id: SessionId) -> Option<Why> {
-        self.sessions.get(&id)?.listed.as_ref()?.lost.as_ref().map(|lost| lost.why)
+    pub(super) fn why_lost(&self, at: SessionAt) -> Option<Why> {
+        self.sessions[at].listed.as_ref()?.lost.as_ref().map(|lost| lost.why)
     }
 
     /// Does what is due by now.
@@ -72,8 +73,12 @@ impl Registry {
         for due in due {
             match due {
                 // Together, one line above.
-                Due::Grace(_) => {}
-                Due::Resume(session) => self.resume_due(session, now, effects),
+                Due::Grace(..) => {}
+                Due::Resume(id, at) => {
+                    if self.sessions.still(at, id).is_some() {
+                        self.resume_due(at, now, effects);
+                    }
+                }
                 Due::Text(name) => self.text_due(&name, now, effects),
                 Due::Forget(name) => self.forget_due(&name, now),
             }
@@ -84,96 +89,104 @@ impl Registry {
     /// come and go. The last of them says why.
     fn graces_due(&mut self, due: &[Due], now: Moment, effects: &mut Vec<Effect>) {
         let sessions = due.iter().filter_map(|due| match due {
-            Due::Grace(session) => Some(*session),
+            Due::Grace(id, at) => Some((*id, *at)),
             _ => None,
         });
-        let gone: Vec<_> = sessions.filter_map(|id| self.stop_counting(id, now, effects)).collect();
-        for (name, why) in gone.into_iter().rev() {
-            self.refresh(&name, why, now, effects);
+        let gone: Vec<_> = sessions
+            .filter_map(|(id, at)| {
+                self.sessions.still(at, id)?;
+                self.stop_counting(at, now, effects)
+            })
+            .collect();
+        for (user, why) in gone.into_iter().rev() {
+            self.refresh(user, why, now, effects);
         }
     }
 
-    fn grace_due(&mut self, id: SessionId, now: Moment, effects: &mut Vec<Effect>) {
-        if let Some((name, why)) = self.stop_counting(id, now, effects) {
-            self.refresh(&name, why, now, effects);
+    fn grace_due(&mut self, at: SessionAt, now: Moment, effects: &mut Vec<Effect>) {
+        if let Some((user, why)) = self.stop_counting(at, now, effects) {
+            self.refresh(user, why, now, effects);
         }
     }
 
     /// A session without a connection counts no more, if its time is up. Returns whose it is, and why.
     fn stop_counting(
         &mut self,
-        id: SessionId,
+        at: SessionAt,
         now: Moment,
         effects: &mut Vec<Effect>,
-    ) -> Option<(DisplayName, Why)> {
-        let session = self.sessions.get_mut(&id)?;
-        let lost = session.listed.as_mut()?.lost.as_mut()?;
+    ) -> Option<(UserAt, Why)> {
+        let listed = self.sessions[at].listed.as_mut()?;
+        let lost = listed.lost.as_mut()?;
         if !lost.counts || lost.shown_until > now.instant {
             return None;
         }
         lost.counts = false;
-        let gone = (session.name.clone(), lost.why);
-        self.record_session(id, now, effects);
+        let gone = (listed.user, lost.why);
+        self.record_session(at, now, effects);
         Some(gone)
     }
 
-    fn resume_due(&mut self, id: SessionId, now: Moment, effects: &mut Vec<Effect>) {
-        let Some(session) = self.sessions.get(&id) else { return };
-        let lost = session.listed.as_ref().and_then(|listed| listed.lost.as_ref());
+    fn resume_due(&mut self, at: SessionAt, now: Moment, effects: &mut Vec<Effect>) {
+        let lost = self.sessions[at].listed.as_ref().and_then(|listed| listed.lost.as_ref());
         let over = lost.filter(|lost| lost.resume_until <= now.instant);
         if let Some(why) = over.map(|lost| lost.why) {
-            self.close(id, why, now, effects);
+            self.close(at, why, now, effects);
         }
     }
 
     /// Ends a session, for good. If it has a connection, that one is told.
     pub(super) fn close(
         &mut self,
-        id: SessionId,
+        at: SessionAt,
         why: Why,
         now: Moment,
         effects: &mut Vec<Effect>,
     ) {
-        self.note_session(id, TransitionKind::Closed, Some(why), now, effects);
-        self.record(effects, || Record::SessionGone(id));
-        if let Some(connection) = self.sessions.disconnect(id) {
+        self.note_session(at, TransitionKind::Closed, Some(why), now, effects);
+        if let Some(connection) = self.sessions.disconnect(at) {
             effects.push(Effect::Deliver(connection, Delivery::Close(why.cause)));
         }
-        let name = self.sessions[&id].name.clone();
-        self.forget_session(id);
-        let Some(user) = self.users.get_mut(&name) else { return };
-        user.sessions.retain(|session| *session != id);
-        let was_last = user.sessions.is_empty();
-        self.refresh(&name, why, now, effects);
+        let session = &self.sessions[at];
+        self.record(effects, || Record::SessionGone(session.id));
+        let user = session.user();
+        self.forget_session(at);
+        let Some(user) = user else { return };
+        let sessions = &mut self.users[user].sessions;
+        sessions.retain(|session| *session != at);
+        let was_last = sessions.is_empty();
+        self.refresh(user, why, now, effects);
         if was_last {
-            self.nobody_left(&name, now, effects);
+            self.nobody_left(user, now, effects);
         }
     }
 
     /// The last session of a user has ended.
-    fn nobody_left(&mut self, name: &DisplayName, now: Moment, effects: &mut Vec<Effect>) {
-        let user = self.users.get_mut(name).expect("the caller found it");
+    fn nobody_left(&mut self, user: UserAt, now: Moment, effects: &mut Vec<Effect>) {
+        let user = &mut self.users[user];
         let words = user.words_mut();
         (words.text, words.text_until) = (StatusText::default(), None);
         words.metadata = Metadata::default();
+        let name = user.name().clone();
         self.record(effects, || Record::PersonGone(name.clone()));
-        self.deadlines.add(now.instant + self.rules.resume_window, Due::Forget(name.clone()));
+        self.deadlines.add(now.instant + self.rules.resume_window, Due::Forget(name));
     }
 
     /// The name of a user without sessions has been kept long enough.
     fn forget_due(&mut self, name: &DisplayName, now: Moment) {
-        let Some(user) = self.users.get(name) else { return };
+        let Some(at) = self.users.find(name) else { return };
+        let user = &self.users[at];
         let kept = user.kept_until().is_some_and(|at| now.instant < at);
         if user.sessions.is_empty() && !kept {
-            self.users.remove(name);
+            self.users.remove(at);
         }
     }
 
     /// A session is gone; what it watched and where it was is free.
-    fn forget_session(&mut self, id: SessionId) {
-        let Some(session) = self.sessions.remove(&id) else { return };
+    fn forget_session(&mut self, at: SessionAt) {
+        let session = self.sessions.remove(at);
         session.views().iter().for_each(|room| self.rooms.release(*room));
-        session.lists().iter().for_each(|list| self.forget_list(id, list));
+        session.lists().iter().for_each(|list| self.forget_list(at, list));
         session.rooms().iter().for_each(|room| self.rooms.release(*room));
     }
 }

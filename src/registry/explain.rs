@@ -3,11 +3,10 @@
 use std::time::Instant;
 
 use herenow_protocol::{
-    DisplayName, ErrorCode, Explanation, Health, OperatorKey, Query, SessionId, SessionReport,
-    SessionState,
+    DisplayName, ErrorCode, Explanation, Health, OperatorKey, Query, SessionReport, SessionState,
 };
 
-use super::sessions::Session;
+use super::sessions::{Session, SessionAt};
 use super::{Answer, ConnectionId, Registry, failed, millis};
 use crate::clock::Moment;
 use crate::merge::merge;
@@ -37,7 +36,7 @@ impl Vitals {
 }
 
 impl Registry {
-    pub(super) fn query(&self, asker: SessionId, query: Query, now: Moment) -> Answer {
+    pub(super) fn query(&self, asker: SessionAt, query: Query, now: Moment) -> Answer {
         match query {
             Query::People(names) => self.people(&names),
             Query::Count(room) => self.count(&room),
@@ -56,20 +55,20 @@ impl Registry {
     /// Whether someone may know why a user is shown as they are: the answer depends on who asks, never on how the user is.
     fn may_explain(
         &self,
-        asker: SessionId,
+        asker: SessionAt,
         name: &DisplayName,
         operator: Option<OperatorKey>,
     ) -> bool {
-        let session = &self.sessions[&asker];
-        self.is_operator(operator) || (session.name == *name && self.belongs(asker, session))
+        self.is_operator(operator) || (self.name_of(asker) == name && self.belongs(asker))
     }
 
     /// Whether a session or observer is the user's whose name it has.
-    fn belongs(&self, id: SessionId, session: &Session) -> bool {
-        let Some(user) = self.users.get(&session.name) else { return false };
-        let same_device = |id: &SessionId| self.sessions[id].device == session.device;
+    fn belongs(&self, asker: SessionAt) -> bool {
+        let session = &self.sessions[asker];
+        let Some(user) = self.users.get(self.name_of(asker)) else { return false };
+        let same_device = |at: &SessionAt| self.sessions[*at].device == session.device;
         let same_key = user.key().is_some() && user.key() == session.key();
-        user.sessions.contains(&id) || same_key || user.sessions.iter().any(same_device)
+        user.sessions.contains(&asker) || same_key || user.sessions.iter().any(same_device)
     }
 
     fn is_operator(&self, key: Option<OperatorKey>) -> bool {
@@ -79,46 +78,18 @@ impl Registry {
     fn explain(&self, name: DisplayName, now: Moment) -> Answer {
         let user = self.users.get(&name);
         let merged = merge(&user.map(|user| self.votes(user)).unwrap_or_default());
-        let ids = user.map_or(&[][..], |user| &user.sessions);
+        let places = user.map_or(&[][..], |user| &user.sessions);
+        let sessions = || places.iter().map(|at| &self.sessions[*at]);
         let explanation = Explanation {
             me: user.and_then(|user| self.presence(user)),
             rule: merged.rule,
             winner: merged.winner,
-            sessions: ids.iter().filter_map(|id| self.report(*id, now)).collect(),
+            sessions: sessions().filter_map(|session| report(session, now)).collect(),
             transitions: user.map(|user| user.recent.iter().collect()).unwrap_or_default(),
             name,
         };
-        let connections: Vec<Option<ConnectionId>> =
-            ids.iter().map(|id| self.sessions[id].connection()).collect();
+        let connections: Vec<Option<ConnectionId>> = sessions().map(Session::connection).collect();
         Answer::Explanation(Box::new(explanation), connections)
-    }
-
-    fn report(&self, id: SessionId, now: Moment) -> Option<SessionReport> {
-        let session = self.sessions.get(&id)?;
-        let listed = session.listed.as_ref()?;
-        let lost = listed.lost.as_ref();
-        let left = |until: Instant| millis(until.saturating_duration_since(now.instant));
-        let heard_ms_ago =
-            lost.map_or(0, |lost| now.unix_ms.saturating_sub(lost.why.not_before_ms));
-        let misses = heard_ms_ago / millis(listed.liveness().interval).max(1);
-        Some(SessionReport {
-            session: id,
-            device: session.label.clone(),
-            state: match lost {
-                None => SessionState::Connected,
-                Some(lost) if lost.counts => SessionState::Grace,
-                Some(_) => SessionState::Resumable,
-            },
-            status: listed.status,
-            automatic: listed.automatic,
-            since_ms: listed.since_ms,
-            heard_ms_ago,
-            sent_ms_ago: None,
-            round_trip_us: None,
-            misses: u32::try_from(misses).unwrap_or(u32::MAX),
-            grace_ms: lost.filter(|lost| lost.counts).map(|lost| left(lost.shown_until)),
-            resume_ms: lost.map(|lost| left(lost.resume_until)),
-        })
     }
 
     fn health(&self) -> Health {
@@ -129,6 +100,33 @@ impl Registry {
             ..Health::default()
         }
     }
+}
+
+/// What the registry knows of a session; observers are in no report.
+fn report(session: &Session, now: Moment) -> Option<SessionReport> {
+    let listed = session.listed.as_ref()?;
+    let lost = listed.lost.as_ref();
+    let left = |until: Instant| millis(until.saturating_duration_since(now.instant));
+    let heard_ms_ago = lost.map_or(0, |lost| now.unix_ms.saturating_sub(lost.why.not_before_ms));
+    let misses = heard_ms_ago / millis(listed.liveness().interval).max(1);
+    Some(SessionReport {
+        session: session.id,
+        device: session.label.clone(),
+        state: match lost {
+            None => SessionState::Connected,
+            Some(lost) if lost.counts => SessionState::Grace,
+            Some(_) => SessionState::Resumable,
+        },
+        status: listed.status,
+        automatic: listed.automatic,
+        since_ms: listed.since_ms,
+        heard_ms_ago,
+        sent_ms_ago: None,
+        round_trip_us: None,
+        misses: u32::try_from(misses).unwrap_or(u32::MAX),
+        grace_ms: lost.filter(|lost| lost.counts).map(|lost| left(lost.shown_until)),
+        resume_ms: lost.map(|lost| left(lost.resume_until)),
+    })
 }
 
 fn not_allowed(text: &str) -> Answer {

@@ -3,9 +3,11 @@
 use std::time::{Duration, Instant};
 
 use herenow_protocol::limits::{LIST_PEOPLE_MAX, LISTS_MAX};
-use herenow_protocol::{DisplayName, ErrorCode, SessionId, UserId, ViewId};
+use herenow_protocol::{DisplayName, ErrorCode, UserId, ViewId};
 
 use super::rooms::LIST_VIEWS;
+use super::sessions::SessionAt;
+use super::users::UserAt;
 use super::{Answer, Delivery, Effect, Registry, failed};
 use crate::clock::Moment;
 use crate::roster::Roster;
@@ -30,12 +32,12 @@ impl List {
 impl Registry {
     pub(super) fn watch_people(
         &mut self,
-        id: SessionId,
+        at: SessionAt,
         mut names: Vec<DisplayName>,
         view: Option<ViewId>,
         now: Moment,
     ) -> Answer {
-        let lists = self.sessions[&id].lists();
+        let lists = self.sessions[at].lists();
         let known = match view {
             Some(view) => match lists.iter().find(|list| list.roster.view() == view) {
                 Some(list) => &list.names[..],
@@ -56,17 +58,16 @@ impl Registry {
         let (answer, view) = match view {
             Some(view) => (Answer::Added(view), view),
             None => {
-                let view = self.open_list(id);
+                let view = self.open_list(at);
                 (Answer::Watching(view), view)
             }
         };
-        self.add_people(id, view, names, now.instant);
+        self.add_people(at, view, names, now.instant);
         answer
     }
 
-    fn open_list(&mut self, id: SessionId) -> ViewId {
-        let session = self.sessions.get_mut(&id).expect("the caller has it");
-        let session = session.rest_mut();
+    fn open_list(&mut self, at: SessionAt) -> ViewId {
+        let session = self.sessions[at].rest_mut();
         let view = ViewId(LIST_VIEWS + session.lists_opened % LIST_VIEWS);
         session.lists_opened += 1;
         let roster = Roster::new(view, self.epoch, LOG_BYTES);
@@ -74,50 +75,51 @@ impl Registry {
         view
     }
 
-    fn add_people(&mut self, id: SessionId, view: ViewId, names: Vec<DisplayName>, now: Instant) {
+    fn add_people(&mut self, at: SessionAt, view: ViewId, names: Vec<DisplayName>, now: Instant) {
         let shown: Vec<_> = names.iter().map(|name| self.shown_of(name)).collect();
         for (name, shown) in names.into_iter().zip(shown) {
-            let list = self.list(id, view).expect("the caller has it");
+            let list = self.list(at, view).expect("the caller has it");
             list.names.push(name.clone());
             let entry = list.roster.join(name.clone(), shown);
-            self.watched.entry(name).or_default().push((id, view, entry));
+            self.watched.entry(name).or_default().push((at, view, entry));
         }
-        self.list_changed(id, view, now);
+        self.list_changed(at, view, now);
     }
 
     /// Brings somebody up to date in every list.
-    pub(super) fn update_lists(&mut self, name: &DisplayName, now: Instant) {
+    pub(super) fn update_lists(&mut self, user: UserAt, now: Instant) {
+        let name = self.users[user].name();
         let Some(watched) = self.watched.get(name) else { return };
         let (shown, watched) = (self.shown_of(name), watched.clone());
-        for (id, view, entry) in watched {
-            if let Some(list) = self.list(id, view) {
+        for (at, view, entry) in watched {
+            if let Some(list) = self.list(at, view) {
                 list.roster.update(entry, &shown);
-                self.list_changed(id, view, now);
+                self.list_changed(at, view, now);
             }
         }
     }
 
-    pub(super) fn list(&mut self, id: SessionId, view: ViewId) -> Option<&mut List> {
-        let lists = &mut self.sessions.get_mut(&id)?.rest_mut().lists;
+    pub(super) fn list(&mut self, at: SessionAt, view: ViewId) -> Option<&mut List> {
+        let lists = &mut self.sessions[at].rest_mut().lists;
         lists.iter_mut().find(|list| list.roster.view() == view)
     }
 
-    pub(super) fn unwatch_list(&mut self, id: SessionId, view: ViewId) -> bool {
-        let Some(session) = self.sessions.get_mut(&id) else { return false };
-        let Some(at) = session.lists().iter().position(|list| list.roster.view() == view) else {
-            return false;
-        };
-        let list = session.rest_mut().lists.remove(at);
-        self.forget_list(id, &list);
+    pub(super) fn unwatch_list(&mut self, at: SessionAt, view: ViewId) -> bool {
+        let session = &mut self.sessions[at];
+        let place = session.lists().iter().position(|list| list.roster.view() == view);
+        let Some(place) = place else { return false };
+        let list = session.rest_mut().lists.remove(place);
+        self.forget_list(at, &list);
         true
     }
 
     /// A list is gone; nobody in it needs to be looked after any more.
-    pub(super) fn forget_list(&mut self, id: SessionId, list: &List) {
+    pub(super) fn forget_list(&mut self, at: SessionAt, list: &List) {
         let view = list.roster.view();
+        self.dirty_lists.retain(|dirty| *dirty != (at, view));
         for name in &list.names {
             if let Some(watched) = self.watched.get_mut(name) {
-                watched.retain(|(session, of, _): &(_, _, UserId)| (*session, *of) != (id, view));
+                watched.retain(|(session, of, _): &(_, _, UserId)| (*session, *of) != (at, view));
                 if watched.is_empty() {
                     self.watched.remove(name);
                 }
@@ -125,13 +127,13 @@ impl Registry {
         }
     }
 
-    fn list_changed(&mut self, id: SessionId, view: ViewId, now: Instant) {
+    fn list_changed(&mut self, at: SessionAt, view: ViewId, now: Instant) {
         let tick = self.tick.at(now);
-        let Some(list) = self.list(id, view) else { return };
+        let Some(list) = self.list(at, view) else { return };
         if list.roster.is_dirty() {
             let due = list.due(now, tick);
-            if !self.dirty_lists.contains(&(id, view)) {
-                self.dirty_lists.push((id, view));
+            if !self.dirty_lists.contains(&(at, view)) {
+                self.dirty_lists.push((at, view));
             }
             self.flush_by(due);
         }
@@ -144,17 +146,17 @@ impl Registry {
         effects: &mut Vec<Effect>,
     ) -> Option<Instant> {
         let (tick, mut next) = (self.tick.at(now), None);
-        for (id, view) in std::mem::take(&mut self.dirty_lists) {
-            let Some(list) = self.list(id, view) else { continue };
+        for (at, view) in std::mem::take(&mut self.dirty_lists) {
+            let Some(list) = self.list(at, view) else { continue };
             let due = list.due(now, tick);
             if due > now {
                 next = next.into_iter().chain([due]).min();
-                self.dirty_lists.push((id, view));
+                self.dirty_lists.push((at, view));
                 continue;
             }
             list.last_flush = Some(now);
             let deltas = list.roster.publish();
-            if let Some(connection) = self.sessions[&id].connection() {
+            if let Some(connection) = self.sessions[at].connection() {
                 effects.push(Effect::Deliver(connection, Delivery::Deltas(deltas)));
             }
         }

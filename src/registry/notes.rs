@@ -1,12 +1,12 @@
 //! What is written down: transitions and records for the journal, and when users were last seen.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 
-use herenow_protocol::{
-    CloseReason, DeviceLabel, DisplayName, SessionId, Status, Transition, TransitionKind,
-};
+use herenow_protocol::{CloseReason, DeviceLabel, DisplayName, Status, Transition, TransitionKind};
 
-use super::people::Words;
+use super::sessions::SessionAt;
+use super::users::{UserAt, Words};
 use super::{Effect, Registry, millis, unix_ms_at};
 use crate::clock::Moment;
 use crate::journal::{Logged, LostRecord, PersonRecord, Record, SessionRecord};
@@ -31,30 +31,30 @@ impl Registry {
     /// Something happened to a session.
     pub(super) fn note_session(
         &mut self,
-        session: SessionId,
+        at: SessionAt,
         kind: TransitionKind,
         why: Option<Why>,
         now: Moment,
         effects: &mut Vec<Effect>,
     ) {
-        let Some(of) = self.sessions.get(&session) else { return };
-        let name = of.name.clone();
+        let of = &self.sessions[at];
+        let Some(user) = of.user() else { return };
         let label = if self.rules.journal { of.label.clone() } else { DeviceLabel::default() };
         let transition = Transition {
             at_ms: now.unix_ms,
             kind,
-            session: Some(session),
+            session: Some(of.id),
             cause: why.map(|why| why.cause),
             not_before_ms: why.map_or(now.unix_ms, |why| why.not_before_ms),
             status: None,
         };
-        self.note(&name, label, transition, effects);
+        self.note(user, label, transition, effects);
     }
 
     /// Something happened to a user, as others see it.
     pub(super) fn note_user(
         &mut self,
-        name: &DisplayName,
+        user: UserAt,
         kind: TransitionKind,
         status: Status,
         why: Option<Why>,
@@ -69,42 +69,38 @@ impl Registry {
             not_before_ms: why.map_or(now.unix_ms, |why| why.not_before_ms),
             status: Some(status),
         };
-        self.note(name, DeviceLabel::default(), transition, effects);
+        self.note(user, DeviceLabel::default(), transition, effects);
     }
 
     fn note(
         &mut self,
-        name: &DisplayName,
+        user: UserAt,
         device: DeviceLabel,
         transition: Transition,
         effects: &mut Vec<Effect>,
     ) {
-        if let Some(user) = self.users.get_mut(name) {
-            user.recent.push(&transition);
+        let user = &mut self.users[user];
+        user.recent.push(&transition);
+        let user = &*user;
+        if self.rules.journal {
+            let logged = Logged { name: user.name().clone(), device, transition };
+            effects.push(Effect::Record(Record::Transition(logged)));
         }
-        self.record(effects, || {
-            Record::Transition(Logged { name: name.clone(), device, transition })
-        });
     }
 
     /// Writes down what a session is like, for a restart.
-    pub(super) fn record_session(
-        &self,
-        session: SessionId,
-        now: Moment,
-        effects: &mut Vec<Effect>,
-    ) {
-        self.record(effects, || Record::Session(Box::new(self.session_record(session, now))));
+    pub(super) fn record_session(&self, at: SessionAt, now: Moment, effects: &mut Vec<Effect>) {
+        self.record(effects, || Record::Session(Box::new(self.session_record(at, now))));
     }
 
-    fn session_record(&self, id: SessionId, now: Moment) -> SessionRecord {
-        let session = &self.sessions[&id];
+    fn session_record(&self, at: SessionAt, now: Moment) -> SessionRecord {
+        let session = &self.sessions[at];
         let listed = session.listed.as_ref().expect("observers are not written down");
         let ms = |instant| unix_ms_at(instant, now);
         SessionRecord {
-            session: id,
+            session: session.id,
             token: listed.token,
-            name: session.name.clone(),
+            name: self.users[listed.user].name().clone(),
             device: session.device,
             label: session.label.clone(),
             heartbeat_ms: millis(listed.liveness().interval),
@@ -123,12 +119,12 @@ impl Registry {
     }
 
     /// Writes down what belongs to a user rather than to a session.
-    pub(super) fn record_person(&self, name: &DisplayName, effects: &mut Vec<Effect>) {
+    pub(super) fn record_person(&self, user: UserAt, effects: &mut Vec<Effect>) {
         self.record(effects, || {
-            let user = &self.users[name];
+            let user = &self.users[user];
             let Words { key, text, text_until, metadata, .. } = user.words().clone();
             let until_ms = text_until.map_or(0, |until| until.unix_ms);
-            let name = name.clone();
+            let name = user.name().clone();
             Record::Person(Box::new(PersonRecord { name, key, text, until_ms, metadata }))
         });
     }
@@ -169,8 +165,10 @@ impl LastSeen {
         while self.seen.len() > self.max
             && let Some((number, name)) = self.order.pop_front()
         {
-            if self.seen.get(&name).is_some_and(|(_, newest)| *newest == number) {
-                self.seen.remove(&name);
+            if let Entry::Occupied(seen) = self.seen.entry(name)
+                && seen.get().1 == number
+            {
+                seen.remove();
             }
         }
         // Void entries must not outnumber the others for long.

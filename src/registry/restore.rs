@@ -7,13 +7,13 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use herenow_protocol::{CloseReason, SessionId, TransitionKind};
+use herenow_protocol::{CloseReason, DisplayName, TransitionKind};
 
 use super::deadlines::Due;
 use super::notes::Why;
-use super::people::{Until, User, Words};
 use super::recent::Recent;
-use super::sessions::{Listed, Lost, Session};
+use super::sessions::{Listed, Lost, Session, SessionAt};
+use super::users::{Until, UserAt, Words};
 use super::{Effect, Registry};
 use crate::clock::Moment;
 use crate::config::Liveness;
@@ -42,15 +42,15 @@ impl Registry {
             .collect();
         // In the order of sign-in: an order of chance would tell watchers which users there are whom they do not see.
         let mut seen = HashSet::new();
-        for (id, _) in &restored {
-            let name = self.sessions[id].name.clone();
-            if seen.insert(name.clone()) {
-                self.reappear(&name, now);
+        for (at, _) in &restored {
+            let user = self.sessions[*at].user().expect("observers are not written down");
+            if seen.insert(user) {
+                self.reappear(user, now);
             }
         }
         // Those who have waited long enough already end at once; the others have the rest of their time.
-        for (id, lost_now) in restored {
-            self.note_restored(id, lost_now, now, effects);
+        for (at, lost_now) in restored {
+            self.note_restored(at, lost_now, now, effects);
         }
         self.run_deadlines(now, effects);
         self.flush(now.instant, &mut Vec::new());
@@ -64,8 +64,8 @@ impl Registry {
         if let Some(until) = text_until {
             self.deadlines.add(until.at, Due::Text(name.clone()));
         }
-        let user = self.users.get_or_insert(&name, || User::new(name.clone()));
-        *user.words_mut() = Words { key, text, text_until, metadata, kept_until: None };
+        let user = self.user_of(&name);
+        *self.users[user].words_mut() = Words { key, text, text_until, metadata, kept_until: None };
     }
 
     fn restore_session(
@@ -74,61 +74,66 @@ impl Registry {
         misses: u32,
         end: End,
         now: Moment,
-    ) -> SessionId {
-        let id = record.session;
+    ) -> SessionAt {
         let interval = Duration::from_millis(record.heartbeat_ms.max(1));
         let liveness = Liveness { interval, misses };
         let lost = end.lost(record.lost, liveness, self.rules.resume_window, now);
-        self.deadlines.add(lost.shown_until, Due::Grace(id));
-        self.deadlines.add(lost.resume_until, Due::Resume(id));
+        let (shown_until, resume_until) = (lost.shown_until, lost.resume_until);
         let rooms: Vec<_> =
             record.rooms.iter().filter_map(|room| self.rooms.find_or_make(room)).collect();
         rooms.iter().for_each(|room| self.rooms.hold(*room));
         let (seen, since_ms) = ((record.status, record.automatic), record.since_ms);
-        let mut listed = Listed::new(record.token, liveness, seen, since_ms, record.opened_ms);
+        let user = self.user_of(&record.name);
+        let mut listed =
+            Listed::new(user, record.token, liveness, seen, since_ms, record.opened_ms);
         listed.lost = Some(Box::new(lost));
-        let name = record.name;
-        self.users.get_or_insert(&name, || User::new(name.clone())).sessions.push(id);
-        let mut session = Session::new(id, name, record.device, record.label, Some(listed));
+        let mut session = Session::new(record.session, record.device, record.label, listed);
         if !rooms.is_empty() {
             session.rest_mut().rooms = rooms.into_iter().collect();
         }
-        self.sessions.insert(session);
-        id
+        let at = self.sessions.add(session);
+        self.users[user].sessions.push(at);
+        self.deadlines.add(shown_until, Due::Grace(record.session, at));
+        self.deadlines.add(resume_until, Due::Resume(record.session, at));
+        at
+    }
+
+    fn user_of(&mut self, name: &DisplayName) -> UserAt {
+        self.users.find(name).unwrap_or_else(|| self.users.add(name))
     }
 
     /// Shows a user as before: nothing happened to them, so nothing is noted.
-    fn reappear(&mut self, name: &herenow_protocol::DisplayName, now: Moment) {
-        let mut unnoted = Vec::new();
-        self.refresh(name, Why::wished(now), now, &mut unnoted);
+    fn reappear(&mut self, user: UserAt, now: Moment) {
+        let (at, mut unnoted) = (user, Vec::new());
+        self.refresh(at, Why::wished(now), now, &mut unnoted);
         let sessions = &self.sessions;
-        let Some(user) = self.users.get_mut(name) else { return };
+        let user = &mut self.users[at];
         user.recent = Recent::default();
         let Some(seen) = &mut user.seen else { return };
-        let since = user.sessions.iter().filter_map(|id| {
-            let listed = sessions.get(id)?.listed.as_ref()?;
+        let since = user.sessions.iter().filter_map(|session| {
+            let listed = sessions[*session].listed.as_ref()?;
             let same = (seen.status, seen.automatic) == (listed.status, listed.automatic);
             same.then_some(listed.since_ms)
         });
         if let Some(since_ms) = since.min() {
             seen.since_ms = since_ms;
-            self.refresh(name, Why::wished(now), now, &mut unnoted);
+            self.refresh(at, Why::wished(now), now, &mut unnoted);
         }
     }
 
     /// Writes down what has become of a session. One that had its connection to the end lost it with the former process.
     fn note_restored(
         &mut self,
-        id: SessionId,
+        at: SessionAt,
         lost_now: bool,
         now: Moment,
         effects: &mut Vec<Effect>,
     ) {
         if lost_now {
-            let why = self.why_lost(id);
-            self.note_session(id, TransitionKind::Lost, why, now, effects);
+            let why = self.why_lost(at);
+            self.note_session(at, TransitionKind::Lost, why, now, effects);
         }
-        self.record_session(id, now, effects);
+        self.record_session(at, now, effects);
     }
 }
 

@@ -8,11 +8,12 @@ use std::time::Instant;
 
 use herenow_protocol::digest::fingerprint;
 use herenow_protocol::limits::{ROOM_VIEWS_MAX, ROOMS_MAX};
-use herenow_protocol::{Epoch, ErrorCode, RoomName, SessionId, ViewId};
+use herenow_protocol::{Epoch, ErrorCode, RoomName, ViewId};
 
 use super::cadence::{Cadence, Pace};
 use super::few::Few;
 use super::notes::Why;
+use super::sessions::SessionAt;
 use super::{Answer, Effect, Registry, failed};
 use crate::clock::Moment;
 use crate::roster::Roster;
@@ -206,9 +207,9 @@ impl Room {
 }
 
 impl Registry {
-    pub(super) fn watch_room(&mut self, id: SessionId, name: &RoomName) -> Answer {
+    pub(super) fn watch_room(&mut self, at: SessionAt, name: &RoomName) -> Answer {
         let found = self.rooms.find(name);
-        let session = &self.sessions[&id];
+        let session = &self.sessions[at];
         if let Some(room) = found.filter(|room| session.views().contains(room)) {
             return Answer::Watching(self.rooms.roster(room).view());
         }
@@ -218,14 +219,14 @@ impl Registry {
         }
         let Some(room) = self.rooms.find_or_make(name) else { return no_more_rooms() };
         self.rooms.hold(room);
-        self.sessions.get_mut(&id).expect("indexed above").rest_mut().views.push(room);
+        self.sessions[at].rest_mut().views.push(room);
         Answer::Watching(self.rooms.roster(room).view())
     }
 
-    pub(super) fn unwatch(&mut self, id: SessionId, view: ViewId) -> Answer {
+    pub(super) fn unwatch(&mut self, at: SessionAt, view: ViewId) -> Answer {
         let closed = match self.rooms.of_view(view) {
-            Some(room) => self.unwatch_room(id, room),
-            None => self.unwatch_list(id, view),
+            Some(room) => self.unwatch_room(at, room),
+            None => self.unwatch_list(at, view),
         };
         match closed {
             true => Answer::Unwatched(view),
@@ -233,8 +234,8 @@ impl Registry {
         }
     }
 
-    fn unwatch_room(&mut self, id: SessionId, room: RoomId) -> bool {
-        let session = self.sessions.get_mut(&id).expect("the caller has it");
+    fn unwatch_room(&mut self, at: SessionAt, room: RoomId) -> bool {
+        let session = &mut self.sessions[at];
         let closes = session.views().contains(&room);
         if closes {
             session.rest_mut().views.retain(|watched| *watched != room);
@@ -245,12 +246,12 @@ impl Registry {
 
     pub(super) fn join(
         &mut self,
-        id: SessionId,
+        at: SessionAt,
         name: &RoomName,
         now: Moment,
         effects: &mut Vec<Effect>,
     ) -> Answer {
-        let session = &self.sessions[&id];
+        let session = &self.sessions[at];
         if session.listed.is_none() {
             return failed(ErrorCode::NotListed, "an observer is in no room");
         }
@@ -264,18 +265,18 @@ impl Registry {
         }
         let Some(room) = self.rooms.find_or_make(name) else { return no_more_rooms() };
         self.rooms.hold(room);
-        self.change_rooms(id, |rooms| rooms.push(room), now, effects);
+        self.change_rooms(at, |rooms| rooms.push(room), now, effects);
         Answer::Done
     }
 
     pub(super) fn leave(
         &mut self,
-        id: SessionId,
+        at: SessionAt,
         name: &RoomName,
         now: Moment,
         effects: &mut Vec<Effect>,
     ) -> Answer {
-        let session = &self.sessions[&id];
+        let session = &self.sessions[at];
         if session.listed.is_none() {
             return failed(ErrorCode::NotListed, "an observer is in no room");
         }
@@ -283,7 +284,7 @@ impl Registry {
             Some(LOBBY) => failed(ErrorCode::BadRequest, "everyone is in the lobby"),
             Some(room) if session.rooms().contains(&room) => {
                 self.rooms.release(room);
-                self.change_rooms(id, |rooms| rooms.retain(|r| *r != room), now, effects);
+                self.change_rooms(at, |rooms| rooms.retain(|r| *r != room), now, effects);
                 Answer::Done
             }
             _ => Answer::Done,
@@ -292,16 +293,16 @@ impl Registry {
 
     fn change_rooms(
         &mut self,
-        id: SessionId,
+        at: SessionAt,
         change: impl FnOnce(&mut Few<RoomId>),
         now: Moment,
         effects: &mut Vec<Effect>,
     ) {
-        let session = self.sessions.get_mut(&id).expect("the caller has it");
-        let name = session.name.clone();
+        let session = &mut self.sessions[at];
         change(&mut session.rest_mut().rooms);
-        self.record_session(id, now, effects);
-        self.refresh(&name, Why::wished(now), now, effects);
+        let user = session.user().expect("observers are in no room");
+        self.record_session(at, now, effects);
+        self.refresh(user, Why::wished(now), now, effects);
     }
 }
 

@@ -3,9 +3,10 @@
 use std::time::Instant;
 
 use herenow_protocol::limits::SERVER_FRAME_BYTES_MAX;
-use herenow_protocol::{DisplayName, Entry, RoomName, SessionId, UserId, ViewId};
+use herenow_protocol::{DisplayName, Entry, RoomName, UserId, ViewId};
 
 use super::cadence::Pace;
+use super::sessions::SessionAt;
 use super::{Answer, ConnectionId, Delivery, Effect, Registry, Wish};
 use crate::roster::{Roster, weight};
 use crate::tick::Tick;
@@ -90,30 +91,30 @@ impl Registry {
 
     /// The list behind a view of a connection, if it has that view.
     fn roster_of(&mut self, connection: ConnectionId, view: ViewId) -> Option<&mut Roster> {
-        let id = self.sessions.of_connection(connection)?;
+        let at = self.sessions.of_connection(connection)?;
         match self.rooms.of_view(view) {
             Some(room) => {
-                let watches = self.sessions.get(&id)?.views().contains(&room);
+                let watches = self.sessions[at].views().contains(&room);
                 watches.then(|| self.rooms.roster_mut(room))
             }
-            None => self.list(id, view).map(|list| &mut list.roster),
+            None => self.list(at, view).map(|list| &mut list.roster),
         }
     }
 
     /// Which of these views a session that comes back still has. The others it gives up.
     pub(super) fn keep_views(
         &mut self,
-        id: SessionId,
+        at: SessionAt,
         named: &[(ViewId, u64)],
     ) -> Vec<(ViewId, u64)> {
-        let session = &self.sessions[&id];
+        let session = &self.sessions[at];
         let rooms = session.views().iter().map(|room| self.rooms.roster(*room).view());
         let lists = session.lists().iter().map(|list| list.roster.view());
         let had: Vec<_> = rooms.chain(lists).collect();
         let kept: Vec<_> = named.iter().filter(|(view, _)| had.contains(view)).copied().collect();
         for view in had {
             if kept.iter().all(|(named, _)| *named != view) {
-                self.unwatch(id, view);
+                self.unwatch(at, view);
             }
         }
         kept

@@ -1,7 +1,6 @@
-//! Every session, by its number, its token and its connection.
+//! Every session, by its place in memory, its token and its connection.
 
-use std::hash::RandomState;
-use std::ops::Index;
+use std::ops::{Index, IndexMut};
 use std::time::Instant;
 
 use herenow_protocol::{DeviceLabel, DisplayName, SessionId, Status};
@@ -11,20 +10,25 @@ use super::few::Few;
 use super::lists::List;
 use super::notes::Why;
 use super::rooms::RoomId;
-use super::table::{Key, Keyed, Places, Table};
+use super::table::{Places, Slab};
+use super::users::UserAt;
 use crate::config::Liveness;
 use crate::journal::Fingerprint;
 use crate::merge::Vote;
 
+/// Where a session is in memory, as long as it is there. Its number on the wire is its [`Session::id`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct SessionAt(u32);
+
 /// A session, with or without a connection.
 #[derive(Debug)]
 pub(super) struct Session {
+    /// What is told to others than its own registry.
     pub(super) id: SessionId,
-    pub(super) name: DisplayName,
-    pub(super) device: Fingerprint,
-    pub(super) label: DeviceLabel,
     /// [`NO_CONNECTION`], or what [`Sessions::connect`] said.
     connection: ConnectionId,
+    pub(super) device: Fingerprint,
+    pub(super) label: DeviceLabel,
     /// What others may see of it; observers have nothing.
     pub(super) listed: Option<Listed>,
     rest: Option<Box<Rest>>,
@@ -39,6 +43,8 @@ const NOWHERE: u32 = u32::MAX;
 /// What others may see of a session.
 #[derive(Debug)]
 pub(super) struct Listed {
+    /// Whose session it is.
+    pub(super) user: UserAt,
     pub(super) token: Fingerprint,
     pub(super) since_ms: u64,
     pub(super) opened_ms: u64,
@@ -64,6 +70,8 @@ pub(super) struct Lost {
 /// What most sessions have nothing of.
 #[derive(Debug, Default)]
 pub(super) struct Rest {
+    /// Under which name an observer came, who need not be a user.
+    observes_as: Option<DisplayName>,
     /// Proves that an observer belongs to the user of its name.
     pub(super) key: Option<Fingerprint>,
     /// The rooms that it is in, without the lobby.
@@ -80,16 +88,42 @@ impl Session {
     /// A session that is in no room but the lobby and watches nothing.
     pub(super) fn new(
         id: SessionId,
-        name: DisplayName,
         device: Fingerprint,
         label: DeviceLabel,
-        listed: Option<Listed>,
+        listed: Listed,
     ) -> Self {
-        Self { id, name, device, label, connection: NO_CONNECTION, listed, rest: None }
+        let listed = Some(listed);
+        Self { id, connection: NO_CONNECTION, device, label, listed, rest: None }
+    }
+
+    /// A session that others do not see and that watches nothing yet.
+    pub(super) fn observer(
+        id: SessionId,
+        device: Fingerprint,
+        label: DeviceLabel,
+        name: DisplayName,
+        key: Option<Fingerprint>,
+    ) -> Self {
+        let rest = Some(Box::new(Rest { observes_as: Some(name), key, ..Rest::default() }));
+        Self { id, connection: NO_CONNECTION, device, label, listed: None, rest }
+    }
+
+    /// Whose session it is; an observer's is nobody's.
+    pub(super) fn user(&self) -> Option<UserAt> {
+        self.listed.as_ref().map(|listed| listed.user)
+    }
+
+    /// Under which name an observer came.
+    pub(super) fn observes_as(&self) -> Option<&DisplayName> {
+        self.rest.as_ref()?.observes_as.as_ref()
     }
 
     pub(super) fn connection(&self) -> Option<ConnectionId> {
         Some(self.connection).filter(|connection| *connection != NO_CONNECTION)
+    }
+
+    fn token(&self) -> Option<Fingerprint> {
+        self.listed.as_ref().map(|listed| listed.token)
     }
 
     pub(super) fn key(&self) -> Option<Fingerprint> {
@@ -125,6 +159,7 @@ impl Session {
 impl Listed {
     /// A session that begins, or began at `opened_ms`.
     pub(super) fn new(
+        user: UserAt,
         token: Fingerprint,
         liveness: Liveness,
         (status, automatic): (Status, bool),
@@ -132,7 +167,7 @@ impl Listed {
         opened_ms: u64,
     ) -> Self {
         let ((heartbeat_ms, misses), lost) = (liveness.numbers(), None);
-        Self { token, since_ms, opened_ms, heartbeat_ms, misses, status, automatic, lost }
+        Self { user, token, since_ms, opened_ms, heartbeat_ms, misses, status, automatic, lost }
     }
 
     /// Another rule is agreed on.
@@ -146,18 +181,10 @@ impl Listed {
     }
 }
 
-impl Keyed for Session {
-    type Key = SessionId;
-
-    fn key(&self) -> &SessionId {
-        &self.id
-    }
-}
-
 /// Every session.
 #[derive(Debug, Default)]
 pub(super) struct Sessions {
-    sessions: Table<Session>,
+    slab: Slab<Session>,
     by_token: Places,
     /// By the arbiter and the place of the connection: where its session is, [`NOWHERE`] without one.
     by_connection: Vec<Vec<u32>>,
@@ -165,77 +192,63 @@ pub(super) struct Sessions {
 
 impl Sessions {
     pub(super) fn len(&self) -> usize {
-        self.sessions.len()
+        self.slab.len()
     }
 
-    pub(super) fn get(&self, id: &SessionId) -> Option<&Session> {
-        self.sessions.get(id)
-    }
-
-    pub(super) fn get_mut(&mut self, id: &SessionId) -> Option<&mut Session> {
-        self.sessions.get_mut(id)
+    /// The session with this number, if it is still where it was.
+    pub(super) fn still(&self, at: SessionAt, id: SessionId) -> Option<&Session> {
+        self.slab.at(at.0).filter(|session| session.id == id)
     }
 
     /// The session that this token resumes.
-    pub(super) fn of_token(&self, token: Fingerprint) -> Option<&Session> {
-        let has = |place| token_at(&self.sessions, place) == Some(token);
-        self.sessions.at(self.by_token.find(&token, has)?)
+    pub(super) fn of_token(&self, token: Fingerprint) -> Option<SessionAt> {
+        let has = |place| self.slab.at(place).and_then(Session::token) == Some(token);
+        self.by_token.find(&token, has).map(SessionAt)
     }
 
     /// The session of a connection.
-    pub(super) fn of_connection(&self, connection: ConnectionId) -> Option<SessionId> {
+    pub(super) fn of_connection(&self, connection: ConnectionId) -> Option<SessionAt> {
         let place = *self.by_connection.get(connection.arbiter())?.get(connection.place())?;
-        let session = self.sessions.at(place)?;
-        (session.connection == connection).then_some(session.id)
+        let session = self.slab.at(place)?;
+        (session.connection == connection).then_some(SessionAt(place))
     }
 
     /// Adds a session without connection.
-    pub(super) fn insert(&mut self, session: Session) {
-        let token = session.listed.as_ref().map(|listed| listed.token);
-        self.remove(&session.id);
-        let place = self.sessions.insert(session);
-        if let Some(token) = token {
-            let sessions = &self.sessions;
-            let hash = |place, secret: &RandomState| {
-                token_at(sessions, place).expect("it is known by its token").hash(secret)
-            };
-            self.by_token.insert(&token, place, hash);
-        }
+    pub(super) fn add(&mut self, session: Session) -> SessionAt {
+        let token = session.token();
+        let place = self.slab.add(session);
+        token.into_iter().for_each(|token| self.by_token.insert(&token, place));
+        SessionAt(place)
     }
 
     /// Removes a session. Its connection, if it has one, has none any more.
-    pub(super) fn remove(&mut self, id: &SessionId) -> Option<Session> {
-        let place = self.sessions.place(id)?;
-        self.disconnect(*id);
-        if let Some(token) = token_at(&self.sessions, place) {
-            self.by_token.remove(&token, place);
-        }
-        self.sessions.remove(id)
+    pub(super) fn remove(&mut self, at: SessionAt) -> Session {
+        self.disconnect(at);
+        let session = self.slab.take(at.0).expect(HAD);
+        session.token().into_iter().for_each(|token| self.by_token.remove(&token, at.0));
+        session
     }
 
     /// The connection is this session's from now on. Returns the one that it had.
     pub(super) fn connect(
         &mut self,
-        id: SessionId,
+        at: SessionAt,
         connection: ConnectionId,
     ) -> Option<ConnectionId> {
         debug_assert_ne!(connection, NO_CONNECTION);
-        let old = self.disconnect(id);
-        let place = self.sessions.place(&id).expect("the caller has it");
-        self.sessions.get_mut(&id).expect("the caller has it").connection = connection;
-        *self.by_connection_mut(connection) = place;
+        let old = self.disconnect(at);
+        self[at].connection = connection;
+        *self.by_connection_mut(connection) = at.0;
         old
     }
 
     /// The session has no connection from now on. Returns the one that it had.
-    pub(super) fn disconnect(&mut self, id: SessionId) -> Option<ConnectionId> {
-        let place = self.sessions.place(&id)?;
-        let session = self.sessions.at_mut(place);
-        let connection = session.connection()?;
-        session.connection = NO_CONNECTION;
-        let at = self.by_connection_mut(connection);
-        if *at == place {
-            *at = NOWHERE;
+    pub(super) fn disconnect(&mut self, at: SessionAt) -> Option<ConnectionId> {
+        let connection = self[at].connection()?;
+        self[at].connection = NO_CONNECTION;
+        let place = self.by_connection_mut(connection);
+        if *place == at.0 {
+            *place = NOWHERE;
         }
         Some(connection)
     }
@@ -253,14 +266,19 @@ impl Sessions {
     }
 }
 
-fn token_at(sessions: &Table<Session>, place: u32) -> Option<Fingerprint> {
-    sessions.at(place)?.listed.as_ref().map(|listed| listed.token)
-}
+/// Whoever goes by a place has just been told it, or holds the session: it is told to nobody who may outlive it.
+const HAD: &str = "who has the place of a session has the session";
 
-impl Index<&SessionId> for Sessions {
+impl Index<SessionAt> for Sessions {
     type Output = Session;
 
-    fn index(&self, id: &SessionId) -> &Session {
-        &self.sessions[id]
+    fn index(&self, at: SessionAt) -> &Session {
+        self.slab.at(at.0).expect(HAD)
+    }
+}
+
+impl IndexMut<SessionAt> for Sessions {
+    fn index_mut(&mut self, at: SessionAt) -> &mut Session {
+        self.slab.at_mut(at.0).expect(HAD)
     }
 }

@@ -1,21 +1,21 @@
-//! Tables of values that hold their own keys.
+//! Values at places, and where the value with a key is.
 //!
 //! A hash map keeps up to half of its space free, and of fat values that is much. Here the values lie side by side, and
-//! what is hashed are their places, of four bytes each.
+//! what is hashed are their places. Whoever knows a place needs no key: with a million values every look into an index is
+//! a miss of the processor's caches or two.
 
 use std::hash::{BuildHasher, RandomState};
-use std::ops::Index;
 
 use hashbrown::HashTable;
-use herenow_protocol::{DisplayName, SessionId};
+use herenow_protocol::DisplayName;
 
 use crate::journal::Fingerprint;
 
-/// A value that holds the key by which it is found.
-pub(super) trait Keyed {
-    type Key: Key;
-
-    fn key(&self) -> &Self::Key;
+/// Values side by side. A place that was left is taken again.
+#[derive(Debug)]
+pub(super) struct Slab<T> {
+    values: Vec<Option<T>>,
+    free: Vec<u32>,
 }
 
 /// What values are found by.
@@ -31,13 +31,6 @@ impl Key for DisplayName {
     }
 }
 
-/// Numbers of sessions are random, the server's own.
-impl Key for SessionId {
-    fn hash(&self, _: &RandomState) -> u64 {
-        spread(self.0)
-    }
-}
-
 /// Tokens are random, the server's own, and so are their fingerprints.
 impl Key for Fingerprint {
     fn hash(&self, _: &RandomState) -> u64 {
@@ -46,67 +39,30 @@ impl Key for Fingerprint {
     }
 }
 
-/// Fibonacci hashing (Knuth, The Art of Computer Programming, volume 3, section 6.4), with both halves of the product.
-fn spread(number: u64) -> u64 {
-    let product = u128::from(number) * 0x9e37_79b9_7f4a_7c15;
-    (product ^ (product >> 64)) as u64
-}
-
-/// Values by their keys.
-#[derive(Debug)]
-pub(super) struct Table<T> {
-    values: Vec<Option<T>>,
-    free: Vec<u32>,
-    places: Places,
-}
-
 /// The places of values by something that the values hold.
 #[derive(Debug, Default)]
 pub(super) struct Places {
-    table: HashTable<u32>,
+    table: HashTable<Known>,
     secret: RandomState,
 }
 
-impl Places {
-    /// The place of what has this key.
-    pub(super) fn find(&self, key: &impl Key, has: impl Fn(u32) -> bool) -> Option<u32> {
-        self.table.find(key.hash(&self.secret), |place| has(*place)).copied()
-    }
-
-    /// What is at this place has this key from now on; no other has it. `hash` hashes the key of another place.
-    pub(super) fn insert(
-        &mut self,
-        key: &impl Key,
-        place: u32,
-        hash: impl Fn(u32, &RandomState) -> u64,
-    ) {
-        let secret = &self.secret;
-        self.table.insert_unique(key.hash(secret), place, |other| hash(*other, secret));
-    }
-
-    /// What is at this place has this key no more.
-    pub(super) fn remove(&mut self, key: &impl Key, place: u32) {
-        if let Ok(entry) = self.table.find_entry(key.hash(&self.secret), |other| *other == place) {
-            entry.remove();
-        }
-    }
+/// A place, and the half of its key's hash, so that a table that grows reads no values.
+#[derive(Clone, Copy, Debug)]
+struct Known {
+    half: u32,
+    place: u32,
 }
 
-impl<T> Default for Table<T> {
+impl<T> Default for Slab<T> {
     fn default() -> Self {
-        Self { values: Vec::new(), free: Vec::new(), places: Places::default() }
+        Self { values: Vec::new(), free: Vec::new() }
     }
 }
 
-impl<T: Keyed> Table<T> {
+impl<T> Slab<T> {
     /// How many there are.
     pub(super) fn len(&self) -> usize {
         self.values.len() - self.free.len()
-    }
-
-    /// The place of the value with this key, until it is removed.
-    pub(super) fn place(&self, key: &T::Key) -> Option<u32> {
-        self.places.find(key, |place| self.at(place).is_some_and(|value| value.key() == key))
     }
 
     /// The value at a place.
@@ -114,57 +70,60 @@ impl<T: Keyed> Table<T> {
         self.values.get(place as usize)?.as_ref()
     }
 
-    /// The value at a place that is taken, to be changed.
-    pub(super) fn at_mut(&mut self, place: u32) -> &mut T {
-        self.values[place as usize].as_mut().expect("the caller found it there")
+    /// The value at a place, to be changed.
+    pub(super) fn at_mut(&mut self, place: u32) -> Option<&mut T> {
+        self.values.get_mut(place as usize)?.as_mut()
     }
 
-    pub(super) fn get(&self, key: &T::Key) -> Option<&T> {
-        self.at(self.place(key)?)
+    /// Adds a value. Returns where it is until it is taken out.
+    pub(super) fn add(&mut self, value: T) -> u32 {
+        if let Some(place) = self.free.pop() {
+            self.values[place as usize] = Some(value);
+            return place;
+        }
+        self.values.push(Some(value));
+        u32::try_from(self.values.len() - 1).expect("memory holds fewer")
     }
 
-    pub(super) fn get_mut(&mut self, key: &T::Key) -> Option<&mut T> {
-        let place = self.place(key)?;
-        Some(self.at_mut(place))
-    }
-
-    /// The value with this key, made if there is none.
-    pub(super) fn get_or_insert(&mut self, key: &T::Key, make: impl FnOnce() -> T) -> &mut T {
-        let place = self.place(key).unwrap_or_else(|| self.insert(make()));
-        self.at_mut(place)
-    }
-
-    /// Adds a value; there is none with its key. Returns where it is.
-    pub(super) fn insert(&mut self, value: T) -> u32 {
-        debug_assert!(self.place(value.key()).is_none());
-        let place = self.free.pop().unwrap_or_else(|| {
-            self.values.push(None);
-            u32::try_from(self.values.len() - 1).expect("memory holds fewer")
-        });
-        let values = &self.values;
-        let hash = |other: u32, secret: &RandomState| {
-            let other = values[other as usize].as_ref().expect("a place that is known is taken");
-            other.key().hash(secret)
-        };
-        self.places.insert(value.key(), place, hash);
-        self.values[place as usize] = Some(value);
-        place
-    }
-
-    pub(super) fn remove(&mut self, key: &T::Key) -> Option<T> {
-        let place = self.place(key)?;
-        self.places.remove(key, place);
+    /// Takes the value at a place out.
+    pub(super) fn take(&mut self, place: u32) -> Option<T> {
+        let value = self.values.get_mut(place as usize)?.take()?;
         self.free.push(place);
-        self.values[place as usize].take()
+        Some(value)
     }
 }
 
-impl<T: Keyed> Index<&T::Key> for Table<T> {
-    type Output = T;
-
-    fn index(&self, key: &T::Key) -> &T {
-        self.get(key).expect("the caller knows that it is there")
+impl Places {
+    /// The place of what has this key, which `has` tells of a place that may have it.
+    pub(super) fn find(&self, key: &impl Key, has: impl Fn(u32) -> bool) -> Option<u32> {
+        let half = self.half(key);
+        let known = self.table.find(spread(half), |known| known.half == half && has(known.place));
+        known.map(|known| known.place)
     }
+
+    /// What is at this place has this key from now on; no other has it.
+    pub(super) fn insert(&mut self, key: &impl Key, place: u32) {
+        let half = self.half(key);
+        self.table.insert_unique(spread(half), Known { half, place }, |other| spread(other.half));
+    }
+
+    /// What is at this place has this key no more.
+    pub(super) fn remove(&mut self, key: &impl Key, place: u32) {
+        let half = self.half(key);
+        if let Ok(entry) = self.table.find_entry(spread(half), |known| known.place == place) {
+            entry.remove();
+        }
+    }
+
+    fn half(&self, key: &impl Key) -> u32 {
+        (key.hash(&self.secret) >> 32) as u32
+    }
+}
+
+/// Fibonacci hashing (Knuth, The Art of Computer Programming, volume 3, section 6.4): the table goes by the lowest bits
+/// and the seven highest.
+fn spread(half: u32) -> u64 {
+    u64::from(half).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
 #[cfg(test)]
@@ -175,48 +134,48 @@ mod tests {
 
     use super::*;
 
-    #[derive(Debug, PartialEq)]
-    struct Word(DisplayName, u32);
-
-    impl Keyed for Word {
-        type Key = DisplayName;
-
-        fn key(&self) -> &DisplayName {
-            &self.0
-        }
-    }
-
     #[test]
-    fn numbers_in_a_row_are_spread() {
-        for shift in [0, 24, 32, 45] {
-            let hashes: Vec<_> = (1..=4_096_u64).map(|n| spread(n << shift)).collect();
-            for bits in [0, 20, 57] {
-                let buckets: std::collections::HashSet<_> =
-                    hashes.iter().map(|hash| (hash >> bits) & 127).collect();
-                assert_eq!(buckets.len(), 128, "bits {bits} of numbers shifted by {shift}");
-            }
+    fn halves_in_a_row_and_far_apart_are_spread() {
+        for shift in [0, 8, 20] {
+            let hashes: Vec<_> = (1..=4_096_u32).map(|n| spread(n << shift)).collect();
+            let highest: std::collections::HashSet<_> = hashes.iter().map(|h| h >> 57).collect();
+            let lowest: std::collections::HashSet<_> = hashes.iter().map(|h| h << 32).collect();
+            assert_eq!((highest.len(), lowest.len()), (128, 4_096), "shifted by {shift}");
         }
     }
 
     proptest! {
         #[test]
-        fn a_table_is_like_a_hash_map(
+        fn values_and_their_places_are_like_a_hash_map(
             steps in proptest::collection::vec((0..40_u8, any::<bool>(), any::<u32>()), 0..200),
         ) {
-            let (mut table, mut map) = (Table::<Word>::default(), HashMap::new());
+            let (mut slab, mut places) = (Slab::<(DisplayName, u32)>::default(), Places::default());
+            let mut map = HashMap::new();
+            let has = |slab: &Slab<(DisplayName, u32)>, at, key: &DisplayName| {
+                slab.at(at).is_some_and(|value| value.0 == *key)
+            };
             for (key, goes, value) in steps {
                 let key = DisplayName::new(&format!("word {key}")).expect("valid");
-                if goes {
-                    let gone = table.remove(&key).map(|word| word.1);
-                    prop_assert_eq!(gone, map.remove(&key));
-                } else {
-                    table.remove(&key);
-                    table.insert(Word(key.clone(), value));
+                let at = places.find(&key, |at| has(&slab, at, &key));
+                prop_assert_eq!(at.is_some(), map.contains_key(&key));
+                match (at, goes) {
+                    (Some(at), true) => {
+                        places.remove(&key, at);
+                        let gone = slab.take(at).map(|value| value.1);
+                        prop_assert_eq!(gone, map.remove(&key));
+                        prop_assert!(slab.at(at).is_none() && slab.take(at).is_none());
+                    }
+                    (Some(at), false) => slab.at_mut(at).expect("found there").1 = value,
+                    (None, true) => {}
+                    (None, false) => places.insert(&key, slab.add((key.clone(), value))),
+                }
+                if !goes {
                     map.insert(key, value);
                 }
-                prop_assert_eq!(table.len(), map.len());
+                prop_assert_eq!(slab.len(), map.len());
                 for (key, value) in &map {
-                    prop_assert_eq!(table.get(key).map(|word| word.1), Some(*value));
+                    let at = places.find(key, |at| has(&slab, at, key)).expect("it is there");
+                    prop_assert_eq!(slab.at(at).map(|found| found.1), Some(*value));
                 }
             }
         }

@@ -2,11 +2,9 @@
 
 use bytes::Bytes;
 use herenow_protocol::limits::SERVER_FRAME_BYTES_MAX;
-use herenow_protocol::{
-    Digest, EncodedEntry, ServerMessage, UserId, ViewId, ViewProof, page_frame,
-};
+use herenow_protocol::{Digest, ServerMessage, UserId, ViewId, ViewProof, page_frame};
 
-use super::{FRAME_OVERHEAD, PAGE_IDS, Roster};
+use super::{FRAME_OVERHEAD, Listed, PAGE_IDS, Roster};
 
 /// Digests in one frame.
 const DIGESTS_PER_FRAME: usize = (SERVER_FRAME_BYTES_MAX - FRAME_OVERHEAD) / 16;
@@ -147,11 +145,11 @@ impl Roster {
 }
 
 /// Encodes the entries of one range of ids, as several frames where one cannot hold them.
-fn encode_page(view: ViewId, first: u32, last: u32, slots: &[Option<EncodedEntry>]) -> Vec<Bytes> {
+fn encode_page(view: ViewId, first: u32, last: u32, slots: &[Option<Listed>]) -> Vec<Bytes> {
     let (mut frames, mut entries) = (Vec::new(), Vec::new());
     let (mut first, mut bytes) = (UserId(first), FRAME_OVERHEAD);
     for (slot, id) in slots.iter().zip(first.0..) {
-        let Some(entry) = slot else { continue };
+        let Some(Listed { entry, .. }) = slot else { continue };
         if bytes + entry.as_bytes().len() > SERVER_FRAME_BYTES_MAX {
             frames.push(page_frame(view, first, UserId(id - 1), entries.drain(..)));
             (first, bytes) = (UserId(id), FRAME_OVERHEAD);
