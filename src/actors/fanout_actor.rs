@@ -84,9 +84,7 @@ impl FanoutActor {
     ) {
         let now = self.clock.instant();
         for (_, line) in watchers {
-            let mut line = line.borrow_mut();
-            publication.deltas.iter().for_each(|delta| line.outbox.deliver(delta));
-            line.flush(now);
+            line.borrow_mut().tell(&publication.deltas, now);
         }
         self.budget -= watchers.len();
         let now = self.clock.instant();

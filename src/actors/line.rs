@@ -17,6 +17,7 @@ use super::socket::{AnySocket, Socket};
 use crate::clock::Mark;
 use crate::config::Liveness;
 use crate::registry::Vitals;
+use crate::roster::PublishedDelta;
 
 /// A line that the session and the fan-out of one arbiter share.
 pub type SharedLine = Rc<RefCell<Line>>;
@@ -37,8 +38,11 @@ pub struct Line {
     heard: Mark,
     /// When the socket last took bytes.
     sent: Option<Mark>,
+    /// 0 until a rule is agreed on.
     interval_ms: u32,
     round_trip_us: u32,
+    /// The session is to look at the clock.
+    checks: bool,
 }
 
 impl Line {
@@ -55,6 +59,7 @@ impl Line {
             sent: None,
             interval_ms: 0,
             round_trip_us: 0,
+            checks: false,
         }
     }
 
@@ -66,6 +71,23 @@ impl Line {
     /// The heartbeat rule was agreed on.
     pub fn agreed(&mut self, liveness: Liveness) {
         (self.interval_ms, _) = liveness.numbers();
+    }
+
+    /// Whether no rule was agreed on yet: nobody has signed in.
+    #[must_use]
+    pub fn is_of_a_stranger(&self) -> bool {
+        self.interval_ms == 0
+    }
+
+    /// Has the session look at the clock.
+    pub fn check(&mut self) {
+        self.checks = true;
+        self.wake();
+    }
+
+    /// Whether the session is to look at the clock; asked once.
+    pub fn takes_check(&mut self) -> bool {
+        std::mem::take(&mut self.checks)
     }
 
     /// The client measured a round trip, in microseconds.
@@ -98,10 +120,31 @@ impl Line {
                 self.wake()
             };
         }
-        let written = self.write(now, |socket, slices| match socket.try_write(slices) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Poll::Pending,
-            written => Poll::Ready(written),
-        });
+        let written = self.write(now, try_write);
+        self.leave_to_session(written);
+    }
+
+    /// Tells steps of a view, past the queue if nothing waits there: most of the time nothing does.
+    pub fn tell(&mut self, deltas: &[PublishedDelta], now: Instant) {
+        let [delta] = deltas else { return self.tell_in_turn(deltas, now) };
+        if !self.outbox.is_at_rest() {
+            return self.tell_in_turn(deltas, now);
+        }
+        let Self { outbox, socket, .. } = self;
+        let told = outbox.tell(delta, now, |frame| try_write(socket, &[IoSlice::new(frame)]));
+        if !matches!(told, Poll::Ready(Ok(0))) {
+            self.sent = Some(Mark::of(now));
+        }
+        self.leave_to_session(told.map_ok(drop));
+    }
+
+    fn tell_in_turn(&mut self, deltas: &[PublishedDelta], now: Instant) {
+        deltas.iter().for_each(|delta| self.outbox.deliver(delta));
+        self.flush(now);
+    }
+
+    /// Wakes the session if writing has left it something to do.
+    fn leave_to_session(&mut self, written: Poll<io::Result<()>>) {
         let written = self.write_out(written, &mut Context::from_waker(Waker::noop()));
         if let Poll::Ready(Err(error)) = written {
             self.error = Some(error);
@@ -156,6 +199,12 @@ impl Line {
         written
     }
 
+    /// Whether the session has nothing to do for what is sent.
+    #[must_use]
+    pub fn is_at_rest(&self) -> bool {
+        self.error.is_none() && self.outbox.is_at_rest() && self.socket.holds_nothing_back()
+    }
+
     /// Reads what has come.
     ///
     /// # Errors
@@ -201,5 +250,12 @@ impl Line {
         if let Some(session) = &self.session {
             session.wake_by_ref();
         }
+    }
+}
+
+fn try_write(socket: &mut AnySocket, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+    match socket.try_write(slices) {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Poll::Pending,
+        written => Poll::Ready(written),
     }
 }

@@ -165,17 +165,51 @@ impl Outbox {
 
     /// Queues a step of a view, or marks the view behind.
     pub fn deliver(&mut self, delta: &PublishedDelta) {
+        if self.accept(delta) {
+            self.push(delta.frame.clone());
+        }
+    }
+
+    /// Gives a step of a view to `write` without queueing it, if the view takes it; queues what is not taken. The outbox must
+    /// be [at rest](Self::is_at_rest). Returns how many bytes were taken.
+    ///
+    /// # Errors
+    /// As [`Self::flush`].
+    pub fn tell(
+        &mut self,
+        delta: &PublishedDelta,
+        now: Instant,
+        write: impl FnOnce(&[u8]) -> Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        debug_assert!(self.is_at_rest(), "what waits goes first");
+        if !self.accept(delta) {
+            return Poll::Ready(Ok(0));
+        }
+        let taken = match write(&delta.frame) {
+            Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+            Poll::Ready(Ok(taken)) if taken == delta.frame.len() => return Poll::Ready(Ok(taken)),
+            Poll::Ready(Ok(taken)) => taken,
+            Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+            Poll::Pending => 0,
+        };
+        self.push(delta.frame.slice(taken..));
+        (self.front_begun, self.blocked_since) = (taken > 0, Some(now));
+        Poll::Pending
+    }
+
+    /// Whether a step of a view is to be sent. If so, the view is taken to have it.
+    fn accept(&mut self, delta: &PublishedDelta) -> bool {
         let fits = self.queued_bytes + size(delta.frame.len()) <= self.bytes_max;
-        let Some(view) = self.view(delta.view) else { return };
+        let Some(view) = self.view(delta.view) else { return false };
         let (ViewState::Paging { proof, .. } | ViewState::Live { proof }) = &mut view.state else {
-            return;
+            return false;
         };
         if !fits || proof.version != delta.from {
             view.fall_behind();
-            return;
+            return false;
         }
         *proof = delta.proof;
-        self.push(delta.frame.clone());
+        true
     }
 
     /// Queues pages of a view, and the end of its snapshot after the last of them.
@@ -278,6 +312,12 @@ impl Outbox {
     #[must_use]
     pub fn ending(&self) -> Option<CloseReason> {
         self.ending
+    }
+
+    /// Whether nothing is left to send, to ask for or to end.
+    #[must_use]
+    pub fn is_at_rest(&self) -> bool {
+        self.queue.is_empty() && self.ending.is_none() && !self.has_wish()
     }
 
     /// Whether nothing is left to send.

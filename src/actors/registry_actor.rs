@@ -8,6 +8,7 @@ use std::process;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use actix::dev::{MessageResponse, OneshotSender};
 use actix::prelude::*;
 
 use super::fanout_actor::Fanouts;
@@ -121,21 +122,49 @@ impl Handler<FromSession> for RegistryActor {
 }
 
 impl Handler<Patiently> for RegistryActor {
-    type Result = ResponseFuture<Answer>;
+    type Result = Reply;
 
     /// A session is welcomed when its beginning is on disk, so that none is forgotten by a crash; a disk that fails
     /// holds up nobody.
-    fn handle(&mut self, Patiently(message): Patiently, ctx: &mut Context<Self>) -> Self::Result {
+    fn handle(&mut self, Patiently(message): Patiently, ctx: &mut Context<Self>) -> Reply {
         let (mut answer, ticket) = self.apply(message, ctx);
         let store = self.store.clone();
-        let (fanouts, clock) = (self.fanouts.clone(), self.clock);
-        Box::pin(async move {
-            if let (Some(store), Some(ticket), Answer::SignedIn(_)) = (&store, ticket, &answer) {
-                store.committed(ticket).await;
+        match (&answer, store, ticket) {
+            (Answer::SignedIn(_), Some(store), Some(ticket)) => {
+                Reply::Later(Box::pin(async move {
+                    store.committed(ticket).await;
+                    answer
+                }))
             }
-            complete(&mut answer, store.as_ref(), &fanouts, clock).await;
-            answer
-        })
+            (Answer::Explanation(..) | Answer::Health(_), store, _) => {
+                let (fanouts, clock) = (self.fanouts.clone(), self.clock);
+                Reply::Later(Box::pin(async move {
+                    complete(&mut answer, store.as_ref(), &fanouts, clock).await;
+                    answer
+                }))
+            }
+            _ => Reply::Now(answer),
+        }
+    }
+}
+
+/// An answer, or one that takes a moment. Each of those is a task of its own, which most sign-ins need not be.
+pub enum Reply {
+    /// Here it is.
+    Now(Answer),
+    /// It will be.
+    Later(ResponseFuture<Answer>),
+}
+
+impl MessageResponse<RegistryActor, Patiently> for Reply {
+    fn handle(self, ctx: &mut Context<RegistryActor>, asker: Option<OneshotSender<Answer>>) {
+        match self {
+            // A session that is gone needs no answer.
+            Self::Now(answer) => drop(asker.map(|asker| asker.send(answer))),
+            Self::Later(answer) => {
+                MessageResponse::<RegistryActor, Patiently>::handle(answer, ctx, asker);
+            }
+        }
     }
 }
 

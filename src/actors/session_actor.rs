@@ -6,6 +6,7 @@
 
 mod context;
 mod read_loop;
+mod strangers;
 mod write_loop;
 
 use std::cell::{Cell, RefCell};
@@ -35,6 +36,7 @@ use crate::session::{Credentials, Effect, Refusal, Session, goodbye, repair_answ
 pub use context::SessionContext;
 use context::SessionTask;
 use read_loop::ReadLoop;
+use strangers::Strangers;
 use write_loop::WriteLoop;
 
 /// Heartbeat checks begin on a grid of this width, so that one waking of the thread serves many sessions.
@@ -50,6 +52,7 @@ pub struct Local {
     clock: Clock,
     registry: Addr<RegistryActor>,
     lines: Lines,
+    strangers: Strangers,
     /// Who may come in; none where everybody may.
     gate: Option<Arc<Gate>>,
     /// Where the grid of checks begins.
@@ -64,7 +67,8 @@ impl Local {
     pub fn new(config: &Config, clock: Clock, registry: Addr<RegistryActor>, lines: Lines) -> Self {
         let (begun, effects, usual) = (clock.instant(), Cell::default(), config.liveness(None));
         let config = RefCell::new(Rc::new(config.clone()));
-        Self { config, usual, clock, registry, lines, gate: None, begun, effects }
+        let (strangers, gate) = (Strangers::default(), None);
+        Self { config, usual, clock, registry, lines, strangers, gate, begun, effects }
     }
 
     /// The same, where `gate` decides who may come in.
@@ -146,6 +150,7 @@ impl SessionActor {
             agreed: false,
             known: false,
         };
+        local.expect_hello(connection, &actor.line, accepted_at + config.sign_in_deadline);
         let (reading, writing) = (ReadLoop::default(), WriteLoop::default());
         let context = SessionContext::new();
         actix_rt::spawn(SessionTask { actor, context, reading, writing });
@@ -169,7 +174,7 @@ impl SessionActor {
                 Ok(None) => break,
                 Err(error) => self.session.violated(&error, &mut effects),
             }
-            self.perform(&mut effects, ctx);
+            self.perform(&mut effects, now, ctx);
             frames += 1;
         }
         self.local.effects.set(effects);
@@ -196,7 +201,7 @@ impl SessionActor {
         let now = self.now();
         let mut effects = self.local.effects.take();
         tell(&mut self.session, now, &mut effects);
-        self.perform(&mut effects, ctx);
+        self.perform(&mut effects, now, ctx);
         self.local.effects.set(effects);
         let mut line = self.line.borrow_mut();
         line.flush(now);
@@ -205,7 +210,7 @@ impl SessionActor {
     }
 
     /// The heartbeat check: every interval by `run_interval`, and once more exactly when the
-    /// silence would be complete.
+    /// silence would be complete. Before the sign-in: when its deadline has come.
     fn check(&mut self, ctx: &mut SessionContext) {
         if self.session.is_ended() {
             return;
@@ -213,7 +218,7 @@ impl SessionActor {
         let (now, outflow) = (self.now(), self.line.borrow().outbox.outflow());
         let mut effects = self.local.effects.take();
         let next = self.session.check(outflow, &self.local.config(), now, &mut effects);
-        self.perform(&mut effects, ctx);
+        self.perform(&mut effects, now, ctx);
         self.local.effects.set(effects);
         let timer = next.map(|at| ctx.run_later(at.saturating_duration_since(now), Self::check));
         let earlier = std::mem::replace(&mut self.decisive, timer.unwrap_or_default());
@@ -222,13 +227,13 @@ impl SessionActor {
         }
     }
 
-    fn perform(&mut self, effects: &mut Vec<Effect>, ctx: &mut SessionContext) {
+    fn perform(&mut self, effects: &mut Vec<Effect>, now: Instant, ctx: &mut SessionContext) {
         for effect in effects.drain(..) {
             let mut line = self.line.borrow_mut();
             match effect {
                 Effect::Send(message) => line.outbox.push(message.encode()),
                 Effect::Ack(n) => {
-                    let delay = self.local.lines.delay_at(self.now());
+                    let delay = self.local.lines.delay_at(now);
                     line.outbox.push_ack(n, delay);
                 }
                 Effect::RoundTrip(us) => line.round_trip(us),
@@ -253,7 +258,7 @@ impl SessionActor {
                     line.agreed(liveness);
                     self.agreed = true;
                     drop(line);
-                    self.follow(liveness, ctx);
+                    self.follow(liveness, now, ctx);
                 }
                 Effect::SignIn(hello, liveness) => {
                     drop(line);
@@ -283,10 +288,10 @@ impl SessionActor {
         }
     }
 
-    fn follow(&mut self, liveness: Liveness, ctx: &mut SessionContext) {
+    fn follow(&mut self, liveness: Liveness, now: Instant, ctx: &mut SessionContext) {
         let (connection, heartbeat) = (self.connection.0, liveness.interval);
         tracing::debug!(connection, ?heartbeat, "signed in");
-        let first = on_grid(self.now() + heartbeat, self.local.begun, heartbeat);
+        let first = on_grid(now + heartbeat, self.local.begun, heartbeat);
         ctx.run_interval_at(first.into(), heartbeat, Self::check);
         self.check(ctx);
     }
@@ -403,10 +408,6 @@ fn on_grid(at: Instant, begun: Instant, interval: Duration) -> Instant {
 
 impl Actor for SessionActor {
     type Context = SessionContext;
-
-    fn started(&mut self, ctx: &mut SessionContext) {
-        self.check(ctx);
-    }
 }
 
 impl Drop for SessionActor {

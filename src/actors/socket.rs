@@ -62,7 +62,9 @@ impl Socket for TcpStream {
     }
 
     fn agreed(&self, detection_bound: Duration) {
-        log_refusal("keepalive", keep_alive(&SockRef::from(self), detection_bound));
+        // How often it is probed then, and how far apart, it has from its listener.
+        let time = TcpKeepalive::new().with_time(detection_bound);
+        log_refusal("keepalive", SockRef::from(self).set_tcp_keepalive(&time));
     }
 
     fn ended(&self, timeout: Duration) {
@@ -80,6 +82,12 @@ pub enum AnySocket {
 }
 
 impl AnySocket {
+    /// Whether what it takes leaves at once. Another one may have to be flushed.
+    #[must_use]
+    pub(super) fn holds_nothing_back(&self) -> bool {
+        matches!(self, Self::Tcp(_))
+    }
+
     fn inner(&mut self) -> Pin<&mut dyn Socket> {
         match self {
             Self::Tcp(socket) => Pin::new(socket),
@@ -123,7 +131,6 @@ impl AsyncWrite for AnySocket {
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            // It holds nothing back.
             Self::Tcp(_) => Poll::Ready(Ok(())),
             Self::Other(socket) => Pin::new(&mut **socket).poll_flush(cx),
         }

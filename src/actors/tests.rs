@@ -437,3 +437,28 @@ async fn what_a_socket_holds_back_is_asked_to_leave() {
     let (_mine, _bob) = rig.sign_in("bob").await;
     hoarded.expect(|message| matches!(message, ServerMessage::Delta { .. })).await;
 }
+
+#[test]
+fn whoever_says_no_hello_is_sent_away_when_their_own_time_is_up() {
+    System::new().block_on(async {
+        tokio::time::pause();
+        let rig = Rig::start();
+        let (_, mut ada) = rig.sign_in("ada").await;
+        let (_, mut silent) = rig.call();
+        let sign_in_deadline = Duration::from_secs(1);
+        rig.local.reconfigure(&Config { sign_in_deadline, ..(*rig.local.config()).clone() });
+        let (_, mut hurried) = rig.call();
+        let called_at = rig.local.clock().instant();
+        for (caller, seconds) in [(&mut hurried, 1), (&mut silent, 5)] {
+            let sent_away = |message: &ServerMessage| {
+                matches!(message, ServerMessage::Goodbye { reason: CloseReason::SignInTimeout, .. })
+            };
+            caller.expect(sent_away).await;
+            // The runtime's time stands still but for its timers, which have whole milliseconds.
+            let after = rig.local.clock().instant() - called_at;
+            let due = Duration::from_secs(seconds);
+            assert!(after >= due && after < due + Duration::from_millis(10), "{after:?}");
+        }
+        acked(&mut ada).await;
+    });
+}

@@ -109,6 +109,18 @@ impl Reading {
         assert!(!matches!(flushed, Poll::Ready(Err(_))));
     }
 
+    /// A step of the view past the queue, of which the socket takes up to `bytes`.
+    fn tell(&mut self, delta: &PublishedDelta, bytes: usize) {
+        let Self { outbox, socket, .. } = self;
+        let told = outbox.tell(delta, now(), |frame| {
+            let taken = frame.len().min(bytes);
+            socket.extend_from_slice(&frame[..taken]);
+            if taken == 0 { Poll::Pending } else { Poll::Ready(Ok(taken)) }
+        });
+        assert!(!matches!(told, Poll::Ready(Err(_))));
+        assert_eq!(told.is_pending(), !outbox.is_empty());
+    }
+
     fn drain_all(&mut self) {
         while self.serve() || !self.outbox.is_empty() {
             self.drain(usize::MAX);
@@ -350,6 +362,35 @@ fn after_a_goodbye_nothing_else_is_sent_and_no_frame_is_cut() {
         assert_eq!(messages.last(), Some(&goodbye));
         assert!(messages.len() <= 2, "at most the frame that was begun, {taken} bytes taken");
     }
+}
+
+#[test]
+fn a_step_that_goes_past_the_queue_is_whole_whatever_the_socket_takes() {
+    for taken in [0, 1, 30, usize::MAX] {
+        let mut reading = Reading::live(3);
+        reading.roster.leave(UserId(1), CloseReason::Goodbye);
+        let [delta] = &reading.roster.publish()[..] else { panic!("one change is one step") };
+        reading.tell(delta, taken);
+        let waits = delta.frame.len().saturating_sub(taken);
+        assert_eq!(reading.outbox.queued_bytes(), waits, "{taken} bytes taken");
+        assert_eq!(reading.outbox.outflow().blocked_since.is_some(), waits > 0);
+        reading.drain(usize::MAX);
+        assert_eq!(reading.socket, delta.frame);
+        assert_eq!(reading.acked(), Some(delta.proof));
+    }
+}
+
+#[test]
+fn who_does_not_have_the_version_before_is_not_told_past_the_queue_either() {
+    let mut reading = Reading::live(3);
+    reading.roster.leave(UserId(1), CloseReason::Goodbye);
+    reading.roster.publish();
+    reading.roster.leave(UserId(2), CloseReason::Goodbye);
+    let [delta] = &reading.roster.publish()[..] else { panic!("one change is one step") };
+    reading.tell(delta, usize::MAX);
+    assert!(reading.socket.is_empty() && reading.outbox.has_wish(), "it lacks a step");
+    reading.drain_all();
+    assert_eq!(reading.acked(), Some(delta.proof));
 }
 
 #[test]

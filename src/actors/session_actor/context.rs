@@ -138,6 +138,9 @@ impl std::future::Future for SessionTask {
         }
         actor.line.borrow_mut().woken_by(task.waker());
         reading.poll(actor, context, task);
+        if actor.line.borrow_mut().takes_check() {
+            actor.check(context);
+        }
         if !context.is_stopping() {
             writing.poll(actor, context, task);
         }

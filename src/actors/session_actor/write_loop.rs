@@ -32,7 +32,7 @@ impl WriteLoop {
         ctx: &mut SessionContext,
         task: &mut TaskContext<'_>,
     ) {
-        if *self == Self::Done {
+        if *self == Self::Done || actor.line.borrow().is_at_rest() {
             return;
         }
         let was_full = actor.line.borrow().outbox.is_full();

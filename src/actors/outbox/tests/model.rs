@@ -18,6 +18,7 @@ enum Op {
     Ask,
     Answer,
     Deliver,
+    Tell(u16),
     Drain(u16),
     Watch,
     Unwatch,
@@ -32,6 +33,7 @@ fn op() -> impl Strategy<Value = Op> {
         4 => Just(Op::Ask),
         4 => Just(Op::Answer),
         6 => Just(Op::Deliver),
+        4 => (0..300_u16).prop_map(Op::Tell),
         3 => any::<u16>().prop_map(Op::Drain),
         1 => Just(Op::Watch),
         1 => Just(Op::Unwatch),
@@ -158,6 +160,7 @@ impl Route {
             }
             Op::Answer => self.answer(),
             Op::Deliver => self.deliver(),
+            Op::Tell(bytes) => self.tell(usize::from(bytes)),
             Op::Drain(bytes) => self.drain(usize::from(bytes)),
             Op::Watch => {
                 let answer = ServerMessage::Result { request: 1, view: Some(VIEW) };
@@ -211,8 +214,24 @@ impl Route {
         }
     }
 
+    /// As [`Self::deliver`], but what comes next goes past an empty queue, if it can.
+    fn tell(&mut self, bytes: usize) {
+        match self.mail.front() {
+            Some(Mail::Delta(delta)) if self.reading.outbox.is_at_rest() => {
+                self.reading.tell(delta, bytes);
+                self.mail.pop_front();
+            }
+            _ => self.deliver(),
+        }
+        self.hear();
+    }
+
     fn drain(&mut self, bytes: usize) {
         self.reading.drain(bytes);
+        self.hear();
+    }
+
+    fn hear(&mut self) {
         self.partial.append(&mut self.reading.socket);
         let mut rest = &self.partial[..];
         while let Some(body) = split_body(&mut rest, FRAME_BYTES_MAX).expect("sound frames") {
