@@ -104,6 +104,11 @@ configuration! {
     /// Whether one may end the sessions of others.
     auth_kick: bool = false, "kick", "auth-kick", AfterRestart;
 
+    [privacy]
+    /// When somebody was last seen is told "exact", "never", or in steps of a time such as "1min".
+    /// Steps hide the moment at which somebody left. With "never" it is not remembered either.
+    last_seen: LastSeenTold = LastSeenTold::Exactly, "last_seen", "last-seen", AfterRestart;
+
     [log]
     /// What is logged: a level, or levels by module such as "warn,herenow::store=debug". RUST_LOG wins if it is set.
     log_filter: String = "info".to_owned(), "filter", "log-filter", AtOnce;
@@ -160,6 +165,32 @@ pub enum LogFormat {
     Text,
     /// One JSON object a line.
     Json,
+}
+
+/// How exactly it is told when somebody was last seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LastSeenTold {
+    /// To the millisecond.
+    Exactly,
+    /// In steps of this length, rounded down. At least a millisecond.
+    InSteps(Duration),
+    /// Not at all, nor is it remembered.
+    Never,
+}
+
+impl LastSeenTold {
+    /// What is told of a time, in milliseconds since 1970; 0 is a time that is not known.
+    #[must_use]
+    pub fn told(self, ms: u64) -> u64 {
+        match self {
+            Self::Exactly => ms,
+            Self::InSteps(step) => {
+                let step = u64::try_from(step.as_millis()).unwrap_or(u64::MAX).max(1);
+                ms - ms % step
+            }
+            Self::Never => 0,
+        }
+    }
 }
 
 /// What lets somebody in.

@@ -59,6 +59,10 @@ enum Command {
     Login(cli::args::Login),
     /// Print the hash of a password, for a user file
     HashPassword(cli::args::HashPassword),
+    /// Print everything that a server's folder keeps of a person
+    Export(cli::args::Person),
+    /// Erase a person from the folder of a server that is stopped
+    Erase(cli::args::Person),
     /// Serve, with people who come, go, change status and lose their cable
     Demo(cli::args::Demo),
 }
@@ -79,6 +83,8 @@ fn main() -> ExitCode {
         Command::Init(arguments) => cli::run(cli::init::run(arguments)),
         Command::Login(arguments) => cli::run(cli::login::run(arguments)),
         Command::HashPassword(arguments) => cli::run(cli::hash_password::run(arguments)),
+        Command::Export(arguments) => cli::run(cli::person::export(arguments)),
+        Command::Erase(arguments) => cli::run(cli::person::erase(arguments)),
         Command::Demo(arguments) => cli::demo::run(&arguments),
     }
 }

@@ -38,7 +38,7 @@ use herenow_protocol::{
 };
 
 use crate::clock::Moment;
-use crate::config::{Config, Liveness};
+use crate::config::{Config, LastSeenTold, Liveness};
 use crate::journal::{Fingerprint, Record};
 use crate::roster::{BucketBatch, Missed, PageBatch, PublishedDelta, RangeBatch};
 use crate::tick::Tick;
@@ -252,6 +252,8 @@ pub struct Rules {
     pub rooms_max: usize,
     /// Users of whom it is known when they were last seen.
     pub last_seen_max: usize,
+    /// How exactly that is told.
+    pub last_seen: LastSeenTold,
     /// Who may ask everything.
     pub operator: Option<OperatorKey>,
     /// Whether there is anyone to write records down.
@@ -267,6 +269,7 @@ impl From<&Config> for Rules {
             resume_window: config.resume_window,
             rooms_max: config.rooms_max,
             last_seen_max: config.last_seen_max,
+            last_seen: config.last_seen,
             operator: config.operator,
             journal: config.state.is_some(),
         }

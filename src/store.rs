@@ -10,11 +10,12 @@
 //! commits (`synchronous=NORMAL`), but damages nothing.
 //!
 //! Reading order: `pending` (what waits, and what happens when there is no room), `shared` (between the
-//! handle and the thread), `writer` (the thread), `schema`, `rows`, `restore`, [`log`].
+//! handle and the thread), `writer` (the thread), `schema`, `rows`, `restore`, [`log`], [`person`] (what is kept of one, told or erased).
 
 mod error;
 pub mod log;
 mod pending;
+pub mod person;
 mod restore;
 mod rows;
 mod schema;

@@ -364,3 +364,150 @@ fn init_makes_a_server_that_its_one_line_lets_people_into() {
     assert!(!shown.contains("wrong-secret"), "{shown}");
     assert!(run(&home, &["who", "--server", &plain]).status.success(), "the right one is kept");
 }
+
+/// A key that tokens are signed with, and the file that a server has it in.
+struct SharedKey(&'static str);
+
+const KEY: SharedKey = SharedKey("0123456789abcdef0123456789abcdef");
+
+impl SharedKey {
+    fn server(&self, scratch: &Scratch) -> TestServer {
+        let file = scratch.put("key", self.0);
+        TestServer::start(&["--auth", "jwt", "--auth-algorithms", "HS256", "--auth-keys", &file])
+    }
+
+    fn sign(&self, claims: &serde_json::Value) -> String {
+        let key = jsonwebtoken::EncodingKey::from_secret(self.0.as_bytes());
+        let header = jsonwebtoken::Header::new(jsonwebtoken::Algorithm::HS256);
+        jsonwebtoken::encode(&header, claims, &key).expect("it signs")
+    }
+
+    /// A token of this user that ends in so many seconds, or has ended so many seconds ago.
+    fn token(&self, user: &str, ends_in: i64) -> String {
+        let claims =
+            serde_json::json!({"sub": user, "aud": "herenow", "exp": unix_seconds() + ends_in});
+        self.sign(&claims)
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "tokens end by the wall clock")]
+fn unix_seconds() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    i64::try_from(since.expect("1970 is over").as_secs()).expect("it is not so late yet")
+}
+
+#[test]
+fn a40_whatever_is_wrong_with_a_token_the_answer_is_the_same() {
+    let scratch = Scratch::new();
+    let good = KEY.token("ada", 60);
+    let (head, signature) = good.rsplit_once('.').expect("three parts");
+    let (_, payload) = head.split_once('.').expect("three parts");
+    // {"alg":"none"}
+    let none = format!("eyJhbGciOiJub25lIn0.{payload}.");
+    let elsewhere =
+        serde_json::json!({"sub": "ada", "aud": "elsewhere", "exp": unix_seconds() + 60});
+    let endless = serde_json::json!({"sub": "ada", "aud": "herenow"});
+    let wrong = [
+        none,
+        KEY.token("ada", -30),
+        KEY.token("eve", 60),
+        KEY.sign(&elsewhere),
+        KEY.sign(&endless),
+        format!("{}{signature}.", "x".repeat(3_000)),
+        "no token".to_owned(),
+        SharedKey("another key of thirty-two bytes!").token("ada", 60),
+    ];
+    let mut said = Vec::new();
+    // Each server sees fewer failures than make an address wait.
+    for some in wrong.chunks(4) {
+        let server = KEY.server(&scratch);
+        said.extend(some.iter().map(|token| answer(server.address, bringing("ada", Some(token)))));
+        let mut ada = ScriptedPeer::connect(server.address);
+        ada.sign_in(bringing("ada", Some(&good)));
+        assert!(!server.log().contains("eyJ"), "a log has no token: {}", server.log());
+    }
+    assert_eq!(goodbye_in(&said[0]).0, CloseReason::NotAuthorized);
+    assert!(said.iter().all(|other| *other == said[0]), "the same bytes");
+}
+
+#[test]
+fn a40_a_session_ends_with_its_token_unless_it_is_renewed() {
+    let scratch = Scratch::new();
+    let server = KEY.server(&scratch);
+    let mut eve = ScriptedPeer::connect(server.address);
+    // Both tokens have ended, but not by more than clocks may differ.
+    let welcome = eve.sign_in(bringing("eve", Some(&KEY.token("eve", -22))));
+    assert!((1..=3_000).contains(&welcome.credential_ms), "{welcome:?}");
+    eve.watch();
+    let mut ada = ScriptedPeer::connect(server.address);
+    ada.sign_in(bringing("ada", Some(&KEY.token("ada", -22))));
+    eve.expect_join("ada", PATIENCE);
+    let fresh = KEY.token("eve", 60);
+    assert!(is_done(&mut eve, &ClientMessage::Renew { request: 9, credential: (&*fresh).into() }));
+    let stolen = KEY.token("ada", 60);
+    let renew = ClientMessage::Renew { request: 10, credential: (&*stolen).into() };
+    assert_eq!(refusal(&mut eve, &renew), ErrorCode::NotAllowed, "a session stays its user's");
+    let goodbye = ada.expect_goodbye(PATIENCE);
+    assert_eq!((goodbye.reason, goodbye.reconnect), (CloseReason::CredentialExpired, true));
+    let leave = eve.expect_leave("ada", PATIENCE);
+    assert_eq!(leave.cause, CloseReason::CredentialExpired);
+    eve.round_trip();
+}
+
+/// What the time of a refusal tells of its reason: the medians of each kind, and how far the two distributions are apart
+/// (Kolmogorov and Smirnov). It asserts no time; `docs/reliability.md` has the figures.
+#[test]
+#[ignore = "takes minutes: scripts/soak"]
+fn soak_a39_the_time_of_a_refusal_tells_nothing() {
+    let samples: usize =
+        std::env::var("HERENOW_REFUSALS").map_or(Ok(2_000), |n| n.parse()).expect("a number");
+    let scratch = Scratch::new();
+    let server = with_users(&scratch, "");
+    let kinds = [("no such user", "nobody"), ("wrong password", "ada")];
+    let mut took: [Vec<std::time::Duration>; 2] = Default::default();
+    for i in 0..samples {
+        let kind = i % 2;
+        // Five failures of each address are free.
+        let address = std::net::Ipv4Addr::from(0x7f01_0000 + u32::try_from(i / 4).expect("few"));
+        let mut peer = ScriptedPeer::connect_from(address.into(), server.address);
+        let begun = support::now();
+        peer.send(&ClientMessage::Hello(bringing(kinds[kind].1, Some("a guess"))));
+        let goodbye = peer.expect_goodbye(PATIENCE);
+        took[kind].push(begun.elapsed());
+        assert_eq!(goodbye.reason, CloseReason::NotAuthorized);
+    }
+    took.iter_mut().for_each(|times| times.sort_unstable());
+    for ((kind, _), times) in kinds.iter().zip(&took) {
+        support::say_spread(kind, None, times);
+    }
+    let [unknown, wrong] = &took;
+    let (apart, p) = kolmogorov_smirnov(unknown, wrong);
+    let medians = [unknown, wrong].map(|times| times[times.len() / 2]);
+    let difference = medians[0].abs_diff(medians[1]);
+    support::say(&format!("medians differ by {difference:?}; D = {apart:.4}, p = {p:.3}"));
+}
+
+/// The largest distance of two sorted samples' distributions, and how probable one as large is if they are the same.
+fn kolmogorov_smirnov<T: Ord>(one: &[T], other: &[T]) -> (f64, f64) {
+    let (n, m) = (one.len() as f64, other.len() as f64);
+    let share =
+        |sample: &[T], at: &T| sample.partition_point(|x| x <= at) as f64 / sample.len() as f64;
+    let distance = |at: &T| (share(one, at) - share(other, at)).abs();
+    let apart = one.iter().chain(other).map(distance).fold(0.0, f64::max);
+    let size = (n * m / (n + m)).sqrt();
+    let lambda = (size + 0.12 + 0.11 / size) * apart;
+    let term =
+        |k: i32| 2.0 * (-1.0_f64).powi(k - 1) * (-2.0 * f64::from(k * k) * lambda * lambda).exp();
+    (apart, (1..=100).map(term).sum::<f64>().clamp(0.0, 1.0))
+}
+
+#[test]
+fn samples_that_differ_are_told_from_samples_that_do_not() {
+    let even: Vec<u32> = (0..1_000).map(|n| 2 * n).collect();
+    let odd: Vec<u32> = (0..1_000).map(|n| 2 * n + 1).collect();
+    let late: Vec<u32> = (0..1_000).map(|n| 2 * n + 300).collect();
+    let (apart, p) = kolmogorov_smirnov(&even, &odd);
+    assert!(apart < 0.01 && p > 0.99, "{apart} {p}");
+    let (apart, p) = kolmogorov_smirnov(&even, &late);
+    assert!(apart > 0.1 && p < 0.001, "{apart} {p}");
+}

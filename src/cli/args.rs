@@ -267,6 +267,24 @@ pub(crate) struct Pair {
     pub(crate) code: Option<String>,
 }
 
+/// Flags of `herenow export` and `herenow erase`.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  herenow export ada --state /var/lib/herenow > ada.json
+  herenow erase ada --state /var/lib/herenow
+
+`export` may be run beside the server. `erase` wants it stopped; transitions stay, with a random name instead.")]
+pub(crate) struct Person {
+    /// Who
+    #[arg(value_name = "NAME", value_parser = DisplayName::typed)]
+    pub(crate) name: DisplayName,
+
+    /// The folder that `herenow serve --state` was given
+    #[arg(long, value_name = "DIR", env = "HERENOW_STATE")]
+    pub(crate) state: PathBuf,
+}
+
 /// Flags of `herenow login`.
 #[derive(Args, Debug)]
 #[command(after_help = "\

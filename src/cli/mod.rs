@@ -14,6 +14,7 @@ pub(crate) mod log;
 pub(crate) mod login;
 pub(crate) mod output;
 pub(crate) mod pair;
+pub(crate) mod person;
 mod printer;
 pub(crate) mod set;
 pub(crate) mod watch;

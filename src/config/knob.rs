@@ -7,7 +7,7 @@ use std::time::Duration;
 use toml::Value;
 use toml::de::DeValue;
 
-use super::{AuthMode, Config, LogFormat};
+use super::{AuthMode, Config, LastSeenTold, LogFormat};
 
 /// One knob. All of them: [`super::KNOBS`].
 pub struct Knob {
@@ -248,6 +248,27 @@ impl Setting for LogFormat {
             Self::Text => "text",
             Self::Json => "json",
         })
+    }
+}
+
+impl Setting for LastSeenTold {
+    const VALUE_NAME: &'static str = "exact|never|TIME";
+    const ALLOWED: &'static str = "\"exact\", \"never\" or a time such as \"1min\"";
+
+    fn from_text(text: &str) -> Option<Self> {
+        match text {
+            "exact" => Some(Self::Exactly),
+            "never" => Some(Self::Never),
+            text => Duration::from_text(text).filter(|step| !step.is_zero()).map(Self::InSteps),
+        }
+    }
+
+    fn show(&self) -> String {
+        match self {
+            Self::Exactly => quoted("exact"),
+            Self::Never => quoted("never"),
+            Self::InSteps(step) => step.show(),
+        }
     }
 }
 

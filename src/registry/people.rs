@@ -12,6 +12,7 @@ use super::sessions::Session;
 use super::users::{Seen, User, UserAt, Words};
 use super::{Delivery, Effect, Registry};
 use crate::clock::Moment;
+use crate::config::LastSeenTold;
 use crate::journal::Record;
 use crate::merge::{Merged, Vote, merge};
 
@@ -147,8 +148,10 @@ impl Registry {
         let kept_until = now.instant + self.rules.resume_window;
         self.users[at].words_mut().kept_until = Some(kept_until);
         let (name, seen_ms) = (self.users[at].name(), why.not_before_ms);
-        self.last_seen.set(name, seen_ms);
-        self.record(effects, || Record::LastSeen(name.clone(), seen_ms));
+        if self.rules.last_seen != LastSeenTold::Never {
+            self.last_seen.set(name, seen_ms);
+            self.record(effects, || Record::LastSeen(name.clone(), seen_ms));
+        }
         let (kind, status) = (TransitionKind::Offline, Status::Offline);
         self.note_user(at, kind, status, Some(why), now, effects);
     }
@@ -166,7 +169,7 @@ impl Registry {
     /// What a list or an answer shows of somebody, here or not.
     pub(super) fn shown_of(&self, name: &DisplayName) -> Shown {
         let shown = self.users.get(name).and_then(|user| self.shown(user));
-        shown.unwrap_or_else(|| Shown::offline(self.last_seen.get(name)))
+        shown.unwrap_or_else(|| Shown::offline(self.rules.last_seen.told(self.last_seen.get(name))))
     }
 }
 

@@ -16,7 +16,7 @@ use super::sessions::{Listed, Lost, Session, SessionAt};
 use super::users::{Until, UserAt, Words};
 use super::{Effect, Registry};
 use crate::clock::Moment;
-use crate::config::Liveness;
+use crate::config::{LastSeenTold, Liveness};
 use crate::journal::{LostRecord, PersonRecord, Restored, SessionRecord};
 
 impl Registry {
@@ -30,7 +30,10 @@ impl Registry {
     ) {
         let Restored { sessions, people, mut last_seen, alive_ms, stopped } = restored;
         last_seen.reverse();
-        last_seen.iter().for_each(|(name, ms)| self.last_seen.set(name, *ms));
+        // What was written when it was still remembered is not told any more.
+        if self.rules.last_seen != LastSeenTold::Never {
+            last_seen.iter().for_each(|(name, ms)| self.last_seen.set(name, *ms));
+        }
         people.into_iter().for_each(|person| self.restore_person(person, now));
         let end = End { alive_ms, stopped };
         let restored: Vec<_> = sessions

@@ -48,6 +48,7 @@ fn rules() -> Rules {
         resume_window: WINDOW,
         rooms_max: 1_000,
         last_seen_max: 1_000,
+        last_seen: LastSeenTold::Exactly,
         operator: Some(OperatorKey([9; 16])),
         journal: true,
     }

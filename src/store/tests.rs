@@ -4,6 +4,7 @@ mod disk;
 mod kill;
 mod log;
 mod model;
+mod person;
 mod refusals;
 
 use std::fs;

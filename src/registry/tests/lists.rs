@@ -206,3 +206,29 @@ fn pages_of_a_list_follow_the_deltas_they_include() {
     };
     assert_eq!(deltas.last().map(|delta| delta.proof), Some(batch.proof));
 }
+
+#[test]
+fn last_seen_is_told_as_exactly_as_configured() {
+    let step = LastSeenTold::InSteps(Duration::from_secs(60));
+    for last_seen in [LastSeenTold::Exactly, step, LastSeenTold::Never] {
+        let mut desk = Desk::with_rules(Rules { last_seen, ..rules() });
+        let ada = desk.sign_in(hello("ada", "desk"));
+        let bob = desk.sign_in(hello("bob", "desk"));
+        let list = desk.watch_people(ada, &["bob"]);
+        snapshot(&mut desk, ada, list);
+        desk.news();
+        desk.advance(Duration::from_millis(1_234));
+        desk.end(bob, CloseReason::Goodbye);
+        let left_ms = desk.now.unix_ms;
+        assert!(!left_ms.is_multiple_of(60_000), "or a step would hide nothing");
+        let told = match last_seen {
+            LastSeenTold::Exactly => left_ms,
+            LastSeenTold::InSteps(_) => left_ms / 60_000 * 60_000,
+            LastSeenTold::Never => 0,
+        };
+        let changes = desk.news().list(ada, list);
+        let [Change::Updated { shown, .. }] = &changes[..] else { panic!("{changes:?}") };
+        assert_eq!(*shown, Shown::offline(told), "{last_seen:?}, as it happens");
+        assert_eq!(desk.ask(ada, "bob"), Shown::offline(told), "{last_seen:?}, when asked");
+    }
+}

@@ -202,3 +202,23 @@ fn the_longest_lost_session_gives_way_to_a_seventeenth() {
     assert_eq!(closed, [(Some(SessionId(all[5].0)), Some(CloseReason::ConnectionReset))]);
     assert_eq!(desk.registry.session_count(), SESSIONS_MAX);
 }
+
+#[test]
+fn a_name_that_was_proven_needs_no_key_and_is_never_given_away() {
+    let mut desk = Desk::new();
+    let first = desk.sign_in(keyed("ada", "desk"));
+    desk.choose(first, chosen(Status::Invisible));
+    desk.connections += 1;
+    let connection = ConnectionId(desk.connections);
+    let device = DeviceId::new("far").expect("valid");
+    let hello = Hello { device, ..hello("ada", "far") };
+    let sign_in = SignIn::new(hello, RULE, SessionId(desk.connections), token(connection));
+    let answer = desk.say(connection, Command::SignIn(Box::new(sign_in.proven(true))));
+    assert!(matches!(answer, Answer::SignedIn(_)), "{answer:?}");
+    // The invisible device hides both: they are one person, and the first one was not evicted.
+    let Answer::SignedIn(signed_in) = answer else { unreachable!() };
+    assert_eq!(signed_in.me, None);
+    desk.end(connection, CloseReason::Goodbye);
+    desk.choose(first, chosen(Status::Busy));
+    assert_eq!(desk.shown("ada").presence.status, Status::Busy);
+}
