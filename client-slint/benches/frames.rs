@@ -18,12 +18,14 @@ use herenow_client::protocol::{
 };
 use herenow_client::{Event, ViewKey};
 use herenow_desktop::account::Keys;
-use herenow_desktop::app::App;
+use herenow_desktop::app::{App, Outside};
 use herenow_desktop::call::{Call, Deliver, Dialer, Then};
 use herenow_desktop::clock::Clock;
 use herenow_desktop::core::batch::{Batch, Whole};
+use herenow_desktop::core::language::Language;
 use herenow_desktop::core::people::Snapshot;
-use herenow_desktop::core::sign_in::Form;
+use herenow_desktop::core::sign_in::{Form, Start};
+use herenow_desktop::store::Store;
 use slint::platform::software_renderer::{
     MinimalSoftwareWindow, PremultipliedRgbaColor, RepaintBufferType,
 };
@@ -91,6 +93,21 @@ impl Keys for Silent {
     fn operator(&self) -> Option<OperatorKey> {
         None
     }
+    fn device_label(&self) -> String {
+        String::new()
+    }
+}
+
+impl Store for Silent {
+    fn load(&self) -> io::Result<Option<Vec<u8>>> {
+        Ok(None)
+    }
+    fn save(&self, _: &str) -> io::Result<()> {
+        Ok(())
+    }
+    fn set_aside(&self) -> io::Result<String> {
+        Err(io::ErrorKind::NotFound.into())
+    }
 }
 
 /// The program with people in it.
@@ -109,9 +126,16 @@ impl Bench {
         slint::platform::set_platform(Box::new(Memory(window.clone())))
             .expect("this is the first platform");
         let line = Line::default();
-        let app = App::new(Box::new(line.clone()), Box::new(Silent), Clock::system())?;
+        let app = App::new(Outside {
+            dialer: Box::new(line.clone()),
+            keys: Box::new(Silent),
+            store: Box::new(Silent),
+            clock: Clock::system(),
+            language: Language::English,
+            first: (String::new(), String::new()),
+        })?;
         app.window().show()?;
-        app.sign_in("127.0.0.1", "Ada");
+        app.start(&Start { server: Some("127.0.0.1".into()), name: Some("Ada".into()) });
         let bench =
             Self { window, app, line, pixels: Vec::new(), width: 0, random: 0x9E37_79B9_7F4A_7C15 };
         Ok(bench)

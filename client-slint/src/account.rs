@@ -24,19 +24,20 @@ pub trait Keys {
 
     /// The key of whoever operates the server, if this account does: the server explains everybody to them.
     fn operator(&self) -> Option<OperatorKey>;
+
+    /// What others call this computer unless the user says something else: its name, empty if it was never given one.
+    fn device_label(&self) -> String;
 }
 
 /// The keys of the account that runs this program.
 pub struct Account;
 
-/// How this device identifies itself.
+/// How this device identifies itself to the server.
 pub struct Device {
     /// From sign-in to sign-in.
     pub id: DeviceId,
     /// As one of the user's.
     pub key: UserKey,
-    /// To people.
-    pub label: DeviceLabel,
 }
 
 impl Keys for Account {
@@ -51,6 +52,12 @@ impl Keys for Account {
     fn operator(&self) -> Option<OperatorKey> {
         herenow_client::known_operator_key().ok().flatten()
     }
+
+    fn device_label(&self) -> String {
+        // Without a label others see that there is a device, which is enough.
+        let label = label(&fs::read_to_string(HOSTNAME).unwrap_or_default()).unwrap_or_default();
+        label.as_str().to_owned()
+    }
 }
 
 impl Device {
@@ -59,10 +66,7 @@ impl Device {
     /// # Errors
     /// What the account keeps to itself can be neither read nor made.
     pub fn of_account() -> io::Result<Self> {
-        let (id, key) = (herenow_client::device_id()?, herenow_client::user_key()?);
-        // Without a label others see that there is a device, which is enough.
-        let label = label(&fs::read_to_string(HOSTNAME).unwrap_or_default()).unwrap_or_default();
-        Ok(Self { id, key, label })
+        Ok(Self { id: herenow_client::device_id()?, key: herenow_client::user_key()? })
     }
 }
 

@@ -18,9 +18,11 @@ use crate::clock::Clock;
 use crate::core::batch::Batch;
 use crate::core::link::{Action, Link, Phase};
 use crate::core::own::{Keep, Own};
-use crate::core::sign_in::{Form, Problem, check_code};
+use crate::core::settings::Settings;
+use crate::core::sign_in::{Form, Problem, Start, Typed, check_code};
 use crate::core::views::Views;
 use crate::core::watching::Watching;
+use crate::keeper::Keeper;
 use people::Card;
 pub use people::RoomTrouble;
 
@@ -39,6 +41,7 @@ pub struct Desk {
     adapters: Adapters,
     dialer: Box<dyn Dialer>,
     keys: Box<dyn Keys>,
+    keeper: Rc<Keeper>,
     clock: Clock,
     session: RefCell<Option<Session>>,
     /// Favourites, and of whom the user wants to be told.
@@ -71,6 +74,7 @@ impl Desk {
         adapters: Adapters,
         dialer: Box<dyn Dialer>,
         keys: Box<dyn Keys>,
+        keeper: Rc<Keeper>,
         clock: Clock,
     ) -> Rc<Self> {
         let desk = Rc::new_cyclic(|me| Self {
@@ -78,6 +82,7 @@ impl Desk {
             adapters,
             dialer,
             keys,
+            keeper,
             clock,
             session: RefCell::default(),
             watching: RefCell::default(),
@@ -86,36 +91,128 @@ impl Desk {
             countdown: Timer::default(),
             minute: Timer::default(),
         });
+        let servers = desk.keeper.read(|settings| settings.sign_in.servers.clone());
+        desk.adapters.sign_in.show_servers(&servers);
+        desk.show_settings();
         desk.show_link();
         desk
     }
 
     /// Signs in with what was typed, or tells what is wrong with it. A pairing code makes this device one of another's
-    /// user first; without one `code` is empty.
-    pub fn sign_in(&self, server: &str, name: &str, code: &str) {
-        let checked = Form::check(server, name).and_then(|form| {
-            self.adopt(code)?;
+    /// user first.
+    pub fn sign_in(&self, typed: &Typed) {
+        let checked = Form::check(typed).and_then(|form| {
+            self.adopt(&typed.code)?;
             Ok(form)
         });
         match checked {
             Ok(form) => {
-                self.rooms.take();
-                self.dial(form, Own::default());
+                self.remember(&form);
+                self.recall_people(&form.server);
+                let invisible = self.keeper.read(|settings| settings.sign_in.invisible);
+                self.dial(form, if invisible { Own::invisible() } else { Own::default() });
             }
             Err(problem) => self.adapters.sign_in.show_problem(Some(problem)),
         }
     }
 
-    /// Ends the session, whatever became of it, and shows the sign-in page.
+    /// Begins as `start` says; where it says nothing, as it was when the program ended. `typed` is what stands on the sign-in
+    /// page if the user has to be asked.
+    pub fn start(&self, start: &Start, typed: Typed) {
+        let known = self.keeper.read(|settings| {
+            settings.sign_in.at_start().map(|(server, name)| (server.to_owned(), name.to_owned()))
+        });
+        let is_asked_for = start.server.is_some();
+        let server = start.server.clone().unwrap_or_else(|| typed.server.clone());
+        let typed = Typed { server, ..typed };
+        let by_itself = match (&start.name, known) {
+            (Some(name), _) => Some(Typed { name: name.clone(), ..typed.clone() }),
+            (None, Some((server, name))) if !is_asked_for => {
+                Some(Typed { server, name, ..typed.clone() })
+            }
+            _ => None,
+        };
+        self.adapters.sign_in.offer(by_itself.as_ref().unwrap_or(&typed));
+        if let Some(typed) = by_itself {
+            self.sign_in(&typed);
+        }
+    }
+
+    /// The program was started again, with this.
+    pub fn start_again(&self, start: &Start, typed: Typed) {
+        let here =
+            self.session.borrow().as_ref().map(|session| {
+                (session.form.server.clone(), session.form.name.as_str().to_owned())
+            });
+        let server = start.server.clone().unwrap_or_else(|| typed.server.clone());
+        let typed = Typed { server, ..typed };
+        match (here, &start.name) {
+            (None, Some(name)) => {
+                let typed = Typed { name: name.clone(), ..typed };
+                self.adapters.sign_in.offer(&typed);
+                self.sign_in(&typed);
+            }
+            (None, None) => self.adapters.sign_in.offer(&typed),
+            (Some((server, name)), asked) => {
+                let asked = asked.clone().unwrap_or_else(|| name.clone());
+                if (&server, &name) != (&typed.server, &asked) {
+                    self.adapters.sign_in.ask(&typed.server, &asked);
+                }
+            }
+        }
+    }
+
+    /// The user ends the session, whatever became of it, and does not want to be signed in by the next start.
     pub fn sign_out(&self) {
+        self.keeper.change(|settings| settings.sign_in.signed_out = true);
+        self.end_session();
+    }
+
+    /// Ends the session and shows the sign-in page.
+    fn end_session(&self) {
         self.session.take();
         self.minute.stop();
         self.close_card();
         self.show_link();
     }
 
+    fn show_settings(&self) {
+        self.adapters.settings.show(&self.keeper);
+        let (grouping, sort) =
+            self.keeper.read(|settings| (settings.list.grouping, settings.list.sort));
+        self.adapters.people.arrange(grouping, sort);
+    }
+
+    fn remember(&self, form: &Form) {
+        let label = form.label.as_str();
+        let label = (label != self.keys.device_label()).then(|| label.to_owned());
+        self.keeper.change(|settings| {
+            settings.sign_in.note(&form.server, form.name.as_str(), label);
+        });
+        let servers = self.keeper.read(|settings| settings.sign_in.servers.clone());
+        self.adapters.sign_in.show_servers(&servers);
+    }
+
+    /// What stands on the sign-in page at the start.
+    #[must_use]
+    pub fn remembered(&self, server: &str, name: &str) -> Typed {
+        self.keeper.read(|Settings { sign_in, .. }| Typed {
+            server: sign_in.server().unwrap_or(server).to_owned(),
+            name: if sign_in.name.is_empty() { name.to_owned() } else { sign_in.name.clone() },
+            device: sign_in.device_label.clone().unwrap_or_else(|| self.keys.device_label()),
+            code: String::new(),
+        })
+    }
+
+    /// The user sets something.
+    pub fn set(&self, change: impl FnOnce(&mut Settings)) {
+        self.keeper.change(change);
+        self.show_settings();
+    }
+
     /// Ends the session before the program ends: waits a little until the server has been told.
     pub fn close(&self) {
+        self.keeper.flush();
         if let Some(mut session) = self.session.take() {
             session.call.leave(LEAVE_LIMIT);
         }
@@ -127,12 +224,13 @@ impl Desk {
             Action::None => {}
             Action::Retry => self.with_session(|session| session.call.retry_now()),
             Action::TakeOver => self.take_over(),
-            Action::SignIn => self.sign_out(),
+            Action::SignIn => self.end_session(),
         }
     }
 
     /// Shows others another status with the same text.
     pub fn choose(&self, status: Status) {
+        self.set(|settings| settings.sign_in.invisible = status == Status::Invisible);
         self.with_session(|session| {
             let choice = session.own.choose(status);
             session.call.choose(choice);

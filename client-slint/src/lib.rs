@@ -1,8 +1,9 @@
 //! The desktop window of herenow.
 //!
 //! Reading order: [`core`] (what is shown, decided without a window), [`account`] (whose device this is),
+//! [`store`] and [`keeper`] (what is remembered),
 //! [`network`] (the thread that talks to the server), [`desk`] (what the user's wishes and the server's news do),
-//! [`adapters`] (Rust values to the window's and back), [`app`] (puts them together). The window itself is in `ui/`.
+//! [`adapters`] (Rust values to the window's and back), [`instance`] (one window for each account), [`app`] (puts them together). The window itself is in `ui/`.
 
 pub mod account;
 pub mod adapters;
@@ -11,7 +12,10 @@ pub mod call;
 pub mod clock;
 pub mod core;
 pub mod desk;
+pub mod instance;
+pub mod keeper;
 pub mod network;
+pub mod store;
 #[allow(
     unsafe_code,
     missing_docs,

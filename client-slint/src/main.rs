@@ -4,9 +4,13 @@ use std::error::Error;
 
 use clap::Parser;
 use herenow_desktop::account::Account;
-use herenow_desktop::app::App;
+use herenow_desktop::app::{App, Outside};
 use herenow_desktop::clock::Clock;
+use herenow_desktop::core::language::Language;
+use herenow_desktop::core::sign_in::Start;
+use herenow_desktop::instance::{self, Started};
 use herenow_desktop::network::Network;
+use herenow_desktop::store::FileStore;
 
 /// The server of a first start: the one on this computer.
 const SERVER: &str = "127.0.0.1";
@@ -15,26 +19,43 @@ const SERVER: &str = "127.0.0.1";
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
-    /// The server: HOST or HOST:PORT.
-    #[arg(long, value_name = "HOST[:PORT]", default_value = SERVER)]
-    server: String,
+    /// The server: HOST or HOST:PORT; without it the one used last, or 127.0.0.1.
+    #[arg(long, value_name = "HOST[:PORT]")]
+    server: Option<String>,
     /// The name that others will see; signs in at once.
     #[arg(long)]
     name: Option<String>,
+    /// Opens a window even if one is open already.
+    #[arg(long)]
+    another: bool,
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let arguments = Arguments::parse();
+    let Arguments { server, name, another } = Arguments::parse();
+    let start = Start { server, name };
+    let instance = match another {
+        true => None,
+        false => match instance::start(&start)? {
+            Started::First(instance) => Some(instance),
+            Started::Alone => None,
+            Started::Told => return Ok(()),
+        },
+    };
     select_renderer()?;
     let clock = Clock::system();
-    let app = App::new(Box::new(Network::new(clock.clone())), Box::new(Account), clock)?;
+    let variable = |name: &str| std::env::var(name).ok();
+    let outside = Outside {
+        dialer: Box::new(Network::new(clock.clone())),
+        keys: Box::new(Account),
+        store: Box::new(FileStore::of_account()),
+        clock,
+        language: Language::of_system(variable),
+        first: (SERVER.to_owned(), variable("USER").unwrap_or_default()),
+    };
+    let app = App::new(outside)?;
     slint::set_xdg_app_id("org.example.herenow")?;
-    let login = std::env::var("USER").unwrap_or_default();
-    match &arguments.name {
-        Some(name) => app.sign_in(&arguments.server, name),
-        None => app.offer(&arguments.server, &login),
-    }
-    app.run()?;
+    app.start(&start);
+    app.run(instance)?;
     Ok(())
 }
 

@@ -60,9 +60,9 @@ impl Network {
 
 impl Dialer for Network {
     fn dial(&self, form: &Form, choice: Choice, deliver: Deliver) -> io::Result<Box<dyn Call>> {
-        let Device { id, key, label } = Device::of_account()?;
+        let Device { id, key } = Device::of_account()?;
         let mut options = Options::new(form.server.clone(), form.name.clone(), id);
-        (options.key, options.label, options.choice) = (Some(key), label, choice);
+        (options.key, options.label, options.choice) = (Some(key), form.label.clone(), choice);
         let (client, connection) = herenow_client::connect(options);
         let inbox = Arc::<Inbox>::default();
         let outbox =

@@ -9,6 +9,7 @@ use herenow_client::protocol::{
     SessionReport, SessionState, Status, WatchTarget,
 };
 use herenow_client::{Answer, Event, QueryError, ViewKey};
+use herenow_desktop::core::sign_in::Start;
 use i_slint_backend_testing::AccessibleRole;
 use slint::platform::Key;
 use support::people::{entry, office, with_devices};
@@ -178,7 +179,8 @@ fn the_operator_of_the_server_is_told_more() {
 fn another_server_never_sees_the_operators_key() {
     let world = World::new();
     world.operate(KEY);
-    world.app.sign_in("presence.example.org", "Ada Lovelace");
+    let [server, name] = ["presence.example.org", "Ada Lovelace"].map(|text| Some(text.to_owned()));
+    world.app.start(&Start { server, name });
     world.tell(&[Event::Connecting { attempt: 1 }]);
     world.welcome(office());
     world.wishes();

@@ -181,7 +181,10 @@ fn use_here_signs_in_again_with_the_same_name_and_status() {
     world.screen.press("Use here");
     let (server, name) = ("127.0.0.1".to_owned(), "Ada Lovelace".to_owned());
     let choice = chosen(Status::Busy);
-    assert_eq!(world.wishes(), [Wish::HangUp, Wish::Dial { server, name, choice }]);
+    assert_eq!(
+        world.wishes(),
+        [Wish::HangUp, Wish::Dial { server, name, choice, device: "desk".to_owned() }]
+    );
     world.welcome(office());
     expect_exact(&world, true);
 }

@@ -77,18 +77,24 @@ fn tab_reaches_every_control() {
     world.screen.key(Key::Escape);
     assert!(!world.screen.says("Save"), "Escape closes the panel");
 
-    tab(2); // about
+    tab(2); // settings
+    world.screen.key(Key::Return);
+    world.screen.expect("Language");
+    world.screen.key(Key::Escape);
+    world.screen.expect("11 people");
+
+    tab(3); // about
     world.screen.key(Key::Return);
     world.screen.expect("#MadeWithSlint");
     world.screen.key(Key::Escape);
     world.screen.expect("11 people");
 
-    tab(4); // search
+    tab(5); // search
     world.screen.type_text("ken");
     assert_eq!(world.screen.rows().len(), 1);
     world.screen.key(Key::Escape);
 
-    tab(3); // sign out
+    tab(4); // sign out
     world.screen.key(Key::Space);
     assert_eq!(world.wishes(), [Wish::HangUp]);
 }
@@ -116,4 +122,52 @@ fn retry_now_is_within_reach_of_the_keyboard() {
     world.screen.key(Key::Tab); // from the list to the button in the bar
     world.screen.key(Key::Return);
     assert_eq!(world.wishes(), [Wish::RetryNow]);
+}
+
+#[test]
+fn keys_open_settings_and_shortcuts_on_every_page_and_escape_closes_them() {
+    let world = World::new();
+    for page in ["Sign in", "Sign out"] {
+        for (open, title) in [(',', "Language"), ('/', "Everywhere")] {
+            world.screen.control(open);
+            world.screen.expect(title);
+            assert!(!world.screen.says(page), "the page is covered");
+            world.screen.key(Key::Escape);
+            world.screen.expect(page);
+        }
+        world.screen.key(Key::F1);
+        world.screen.expect("Everywhere");
+        // From one to the other and back to the page.
+        world.screen.control(',');
+        world.screen.expect("Language");
+        world.screen.key(Key::Escape);
+        world.screen.expect(page);
+        if page == "Sign in" {
+            world.sign_in(office());
+        }
+    }
+}
+
+#[test]
+fn control_and_a_digit_choose_a_status_from_anywhere() {
+    let world = World::signed_in(office());
+    world.wishes();
+    let keys = [
+        ('1', Status::Available),
+        ('2', Status::Away),
+        ('3', Status::Busy),
+        ('4', Status::Invisible),
+    ];
+    for (key, status) in keys {
+        world.screen.control(key);
+        assert_eq!(world.wishes(), [Wish::Choose(chosen(status))]);
+    }
+    for elsewhere in ['f', ','] {
+        world.screen.control(elsewhere);
+        world.screen.control('2');
+        assert_eq!(world.wishes(), [Wish::Choose(chosen(Status::Away))], "after {elsewhere}");
+    }
+    let nobody = World::new();
+    nobody.screen.control('2');
+    assert_eq!(nobody.wishes(), []);
 }

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use herenow_client::protocol::{Choice, CloseReason, Status};
 use herenow_client::{Disconnect, Event};
+use herenow_desktop::core::language::Language;
+use herenow_desktop::core::sign_in::Start;
 use i_slint_backend_testing::AccessibleRole;
 use slint::platform::Key;
 use support::people::{chosen, office};
@@ -13,7 +15,8 @@ use support::{CODE, Wish, World};
 
 fn dial(server: &str, name: &str) -> Wish {
     let (server, name) = (server.to_owned(), name.to_owned());
-    Wish::Dial { server, name, choice: Choice::automatic(Status::Available) }
+    let device = "desk".to_owned();
+    Wish::Dial { server, name, choice: Choice::automatic(Status::Available), device }
 }
 
 #[test]
@@ -224,4 +227,123 @@ fn a_pairing_code_that_cannot_be_read_is_told() {
     world.screen.press("About herenow");
     world.screen.press("Show pairing code");
     world.screen.expect("The code cannot be read: the state directory is not accessible.");
+}
+
+fn asked(server: Option<&str>, name: Option<&str>) -> Start {
+    Start { server: server.map(str::to_owned), name: name.map(str::to_owned) }
+}
+
+/// The next start of the program, which finds what `world` kept.
+fn next_start(world: &World, start: &Start) -> World {
+    world.app.close();
+    let again = World::kept(world.kept.clone(), Language::English, (360, 640));
+    again.app.start(start);
+    again.screen.settle();
+    again
+}
+
+#[test]
+fn the_next_start_signs_in_by_itself_unless_the_user_signed_out() {
+    let world = World::new();
+    world.screen.field("Server").set_accessible_value("example.org");
+    world.screen.type_text("Grace");
+    world.screen.key(Key::Return);
+    world.welcome(office());
+
+    let again = next_start(&world, &Start::default());
+    assert_eq!(again.wishes(), [dial("example.org", "Grace")]);
+    again.welcome(office());
+    again.screen.press("Sign out");
+
+    let third = next_start(&again, &Start::default());
+    assert_eq!(third.wishes(), []);
+    assert_eq!(third.screen.shown_value("Server").as_deref(), Some("example.org"));
+    assert_eq!(third.screen.shown_value("Name").as_deref(), Some("Grace"));
+    third.screen.press("Sign in");
+
+    let fourth = next_start(&third, &Start::default());
+    assert_eq!(fourth.wishes(), [dial("example.org", "Grace")]);
+}
+
+#[test]
+fn what_the_program_is_started_with_goes_before_what_it_remembers() {
+    let world = World::new();
+    world.screen.type_text("Grace");
+    world.screen.key(Key::Return);
+    let again = next_start(&world, &asked(Some("example.org"), Some("Ada")));
+    assert_eq!(again.wishes(), [dial("example.org", "Ada")]);
+    let third = next_start(&again, &asked(None, Some("Grace")));
+    assert_eq!(third.wishes(), [dial("example.org", "Grace")]);
+    let fourth = next_start(&third, &asked(Some("10.0.0.1"), None));
+    assert_eq!(fourth.wishes(), [], "whoever names a server only is asked for the name");
+    assert_eq!(fourth.screen.shown_value("Server").as_deref(), Some("10.0.0.1"));
+    assert_eq!(fourth.screen.shown_value("Name").as_deref(), Some("Grace"));
+}
+
+#[test]
+fn servers_used_before_can_be_chosen_again() {
+    let world = World::new();
+    assert!(!world.screen.says("Servers used before"), "there are none");
+    for server in ["one.example", "two.example"] {
+        world.screen.field("Server").set_accessible_value(server);
+        world.screen.field("Name").set_accessible_value("Ada");
+        world.screen.press("Sign in");
+        world.screen.press("Stop");
+    }
+    world.wishes();
+    world.screen.press("Servers used before");
+    world.screen.press("Use one.example");
+    assert_eq!(world.screen.shown_value("Server").as_deref(), Some("one.example"));
+    assert!(!world.screen.says("Use two.example"), "the choice is made");
+    // The name has the keyboard.
+    world.screen.key(Key::Return);
+    assert_eq!(world.wishes(), [dial("one.example", "Ada")]);
+}
+
+#[test]
+fn the_name_of_this_device_is_sent_and_remembered() {
+    let world = World::new();
+    assert_eq!(world.screen.shown_value("This device").as_deref(), Some("desk"));
+    world.screen.field("This device").set_accessible_value(" phone ");
+    world.screen.field("Name").set_accessible_value("Ada");
+    world.screen.press("Sign in");
+    let phone =
+        |wishes: &[Wish]| matches!(wishes, [Wish::Dial { device, .. }] if device == "phone");
+    assert!(phone(&world.wishes()));
+    let again = next_start(&world, &Start::default());
+    assert!(phone(&again.wishes()));
+}
+
+#[test]
+fn another_start_fills_in_the_page_or_signs_in() {
+    let world = World::new();
+    world.app.start_again(&asked(Some("example.org"), None));
+    world.screen.settle();
+    assert_eq!(world.screen.shown_value("Server").as_deref(), Some("example.org"));
+    world.app.start_again(&asked(None, Some("Ada")));
+    assert_eq!(world.wishes(), [dial("127.0.0.1", "Ada")]);
+}
+
+#[test]
+fn another_start_for_somebody_else_asks_before_it_signs_out() {
+    let world = World::signed_in(office());
+    world.wishes();
+    let question = "Sign in as Grace on 127.0.0.1 instead?";
+    world.app.start_again(&asked(None, None));
+    world.app.start_again(&asked(Some("127.0.0.1"), Some("Ada Lovelace")));
+    world.screen.settle();
+    assert!(!world.screen.says("Switch"), "nobody else is asked for");
+
+    world.app.start_again(&asked(None, Some("Grace")));
+    world.screen.settle();
+    world.screen.expect(question);
+    world.screen.press("Stay as I am");
+    assert!(!world.screen.says(question));
+    assert_eq!(world.wishes(), []);
+
+    world.app.start_again(&asked(None, Some("Grace")));
+    world.screen.settle();
+    world.screen.press("Switch");
+    assert_eq!(world.wishes(), [Wish::HangUp, dial("127.0.0.1", "Grace")]);
+    assert!(!world.screen.says(question));
 }

@@ -6,12 +6,14 @@ mod card;
 mod link;
 mod own;
 mod people;
+mod settings;
 mod sign_in;
 mod time;
 
 use std::rc::{Rc, Weak};
 
 use crate::clock::Clock;
+use crate::core::language::Language;
 use crate::core::minutes::Minutes;
 use crate::desk::Desk;
 use crate::ui::AppWindow;
@@ -21,6 +23,7 @@ pub use card::CardAdapter;
 pub use link::LinkAdapter;
 pub use own::OwnAdapter;
 pub use people::{PeopleAdapter, PeopleModel};
+pub use settings::SettingsAdapter;
 pub use sign_in::SignInAdapter;
 pub use time::TimeAdapter;
 
@@ -40,12 +43,19 @@ pub struct Adapters {
     pub about: AboutAdapter,
     /// The minutes.
     pub time: TimeAdapter,
+    /// What the user set.
+    pub settings: SettingsAdapter,
 }
 
 impl Adapters {
-    /// The adapters of `window`, with nobody signed in.
+    /// The adapters of `window`, with nobody signed in, on a system that asks for this language.
     #[must_use]
-    pub fn new(window: &AppWindow, minutes: Minutes, clock: &Clock) -> Self {
+    pub fn new(
+        window: &AppWindow,
+        minutes: Minutes,
+        clock: &Clock,
+        system_language: Language,
+    ) -> Self {
         Self {
             sign_in: SignInAdapter::new(window),
             link: LinkAdapter::new(window),
@@ -54,6 +64,7 @@ impl Adapters {
             own: OwnAdapter::new(window, minutes),
             about: AboutAdapter::new(window),
             time: TimeAdapter::new(window, minutes, clock.clone()),
+            settings: SettingsAdapter::new(window, system_language),
         }
     }
 
@@ -65,6 +76,8 @@ impl Adapters {
         about::connect(window, desk);
         card::connect(window, desk);
         people::connect(window, desk);
+        sign_in::connect_asked(window, desk);
+        settings::connect(window, desk);
     }
 }
 

@@ -118,6 +118,9 @@ impl PeopleAdapter {
 
     /// Groups and orders people so.
     pub fn arrange(&self, grouping: Grouping, sort: Sort) {
+        if self.ask(People::arrangement) == (grouping, sort) {
+            return;
+        }
         self.model.change(|people| people.arrange(grouping, sort));
         self.republish();
     }
@@ -141,12 +144,6 @@ impl PeopleAdapter {
         let with = self.with();
         global.on_collapse(move |row, collapsed| {
             with(&|model, _| model.collapse(row, Some(collapsed)));
-        });
-        let with = self.with();
-        global.on_arrange(move |grouping, sorting| {
-            with(&|model, _| {
-                model.change(|people| people.arrange(core_grouping(grouping), core_sort(sorting)));
-            });
         });
         let with = self.with();
         global.on_pointer(move |inside| {
@@ -468,28 +465,28 @@ fn window_group(group: &Group) -> (GroupKind, SharedString) {
     (kind, SharedString::new())
 }
 
-fn window_grouping(grouping: Grouping) -> ui::Grouping {
+pub(super) fn window_grouping(grouping: Grouping) -> ui::Grouping {
     match grouping {
         Grouping::Rooms => ui::Grouping::Rooms,
         Grouping::Status => ui::Grouping::Status,
     }
 }
 
-fn core_grouping(grouping: ui::Grouping) -> Grouping {
+pub(super) fn core_grouping(grouping: ui::Grouping) -> Grouping {
     match grouping {
         ui::Grouping::Rooms => Grouping::Rooms,
         ui::Grouping::Status => Grouping::Status,
     }
 }
 
-fn window_sort(sort: Sort) -> ui::Sorting {
+pub(super) fn window_sort(sort: Sort) -> ui::Sorting {
     match sort {
         Sort::Status => ui::Sorting::Status,
         Sort::Name => ui::Sorting::Name,
     }
 }
 
-fn core_sort(sorting: ui::Sorting) -> Sort {
+pub(super) fn core_sort(sorting: ui::Sorting) -> Sort {
     match sorting {
         ui::Sorting::Status => Sort::Status,
         ui::Sorting::Name => Sort::Name,

@@ -83,6 +83,12 @@ impl Default for Own {
 }
 
 impl Own {
+    /// Invisible, because the user was when they were seen last.
+    #[must_use]
+    pub fn invisible() -> Self {
+        Self { status: Status::Invisible, automatic: false, ..Self::default() }
+    }
+
     /// The user chooses a status; the text stays as it is. Returns what to ask of the server.
     pub fn choose(&mut self, status: Status) -> Choice {
         (self.status, self.automatic, self.under_way) = (status, false, true);

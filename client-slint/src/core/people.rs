@@ -16,6 +16,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use herenow_client::protocol::{DisplayName, Entry, RoomName, Shown, Status};
 use memchr::memmem::Finder;
+use serde::{Deserialize, Serialize};
 
 pub use book::{Book, Person};
 use list::{Bits, List, compare};
@@ -64,7 +65,8 @@ struct Room {
 }
 
 /// What makes a group.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Grouping {
     /// Favourites, each room that is watched, everyone.
     #[default]
@@ -74,7 +76,8 @@ pub enum Grouping {
 }
 
 /// Who comes first in a group.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Sort {
     /// By status, and by name among those of one status.
     #[default]

@@ -1,16 +1,44 @@
 //! Whether what was typed on the sign-in page can be sent.
 
-use herenow_client::protocol::DisplayName;
-use herenow_client::protocol::name::InvalidName;
+use herenow_client::protocol::name::{InvalidName, InvalidText};
 use herenow_client::protocol::pairing::{self, InvalidCode};
+use herenow_client::protocol::{DeviceLabel, DisplayName};
+use serde::{Deserialize, Serialize};
 
-/// A server and a name that may be tried.
+/// What was typed on the sign-in page, or is typed there by the program.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Typed {
+    /// The server's address.
+    pub server: String,
+    /// The name that others will see.
+    pub name: String,
+    /// What others call this device.
+    pub device: String,
+    /// The pairing code of another device; empty without one.
+    pub code: String,
+}
+
+/// What the program was started with.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Start {
+    /// The server.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server: Option<String>,
+    /// The name; whoever gives one wants to be signed in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
+
+/// A server, a name and a device that may be tried.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Form {
     /// The address as typed, without spaces around it.
     pub server: String,
     /// The name that others will see.
     pub name: DisplayName,
+    /// What others call this device; empty if it has no name.
+    pub label: DeviceLabel,
 }
 
 /// Why a sign-in cannot be sent. The window has a sentence for each.
@@ -26,6 +54,10 @@ pub enum Problem {
     NameSpaces,
     /// The name has a character that does not show.
     NameInvisible,
+    /// The name of the device is too long.
+    DeviceTooLong,
+    /// The name of the device has a character that does not show.
+    DeviceInvisible,
     /// The device's identity can be neither read nor written.
     NoDevice,
     /// The pairing code has a character that no code has.
@@ -37,17 +69,19 @@ pub enum Problem {
 }
 
 impl Form {
-    /// Checks what was typed; spaces around either are not meant.
+    /// Checks what was typed; spaces around any of it are not meant.
     ///
     /// # Errors
     /// The first problem, from top to bottom of the page.
-    pub fn check(server: &str, name: &str) -> Result<Self, Problem> {
+    pub fn check(typed: &Typed) -> Result<Self, Problem> {
+        let Typed { server, name, device, .. } = typed;
         let server = server.trim();
         if server.is_empty() {
             return Err(Problem::NoServer);
         }
         let name = DisplayName::typed(name).map_err(problem_of)?;
-        Ok(Self { server: server.to_owned(), name })
+        let label = DeviceLabel::new(device.trim()).map_err(device_problem)?;
+        Ok(Self { server: server.to_owned(), name, label })
     }
 }
 
@@ -73,20 +107,34 @@ fn problem_of(invalid: InvalidName) -> Problem {
     }
 }
 
+fn device_problem(invalid: InvalidText) -> Problem {
+    match invalid {
+        InvalidText::TooLong(_) | InvalidText::LabelTooLong(_) => Problem::DeviceTooLong,
+        InvalidText::Control(_) => Problem::DeviceInvisible,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn check(server: &str, name: &str, device: &str) -> Result<Form, Problem> {
+        let [server, name, device] = [server, name, device].map(str::to_owned);
+        Form::check(&Typed { server, name, device, code: String::new() })
+    }
+
     #[test]
     fn spaces_around_are_not_meant() {
-        let form = Form::check(" 127.0.0.1 ", " Ada Lovelace ").expect("a good form");
+        let form = check(" 127.0.0.1 ", " Ada Lovelace ", " desk ").expect("a good form");
         assert_eq!(form.server, "127.0.0.1");
-        assert_eq!(form.name.as_str(), "Ada Lovelace");
+        assert_eq!((form.name.as_str(), form.label.as_str()), ("Ada Lovelace", "desk"));
+        let nameless = check("host", "Ada", " ").expect("a good form");
+        assert_eq!(nameless.label, DeviceLabel::default());
     }
 
     #[test]
     fn accents_may_be_typed_either_way() {
-        let form = Form::check("host", "Zoe\u{308}").expect("a good form");
+        let form = check("host", "Zoe\u{308}", "").expect("a good form");
         assert_eq!(form.name.as_str(), "Zo\u{EB}");
     }
 
@@ -94,15 +142,19 @@ mod tests {
     fn each_problem_is_told() {
         let long = "x".repeat(65);
         let cases = [
-            (" ", "ada", Problem::NoServer),
-            ("host", "", Problem::NoName),
-            ("host", "  ", Problem::NoName),
-            ("host", long.as_str(), Problem::NameTooLong),
-            ("host", "a  b", Problem::NameSpaces),
-            ("host", "a\u{200B}b", Problem::NameInvisible),
+            (" ", "ada", "", Problem::NoServer),
+            ("host", "", "", Problem::NoName),
+            ("host", "  ", "", Problem::NoName),
+            ("host", long.as_str(), "", Problem::NameTooLong),
+            ("host", "a  b", "", Problem::NameSpaces),
+            ("host", "a\u{200B}b", "", Problem::NameInvisible),
+            ("host", "ada", long.as_str(), Problem::DeviceTooLong),
+            ("host", "ada", "a\u{202E}b", Problem::DeviceInvisible),
+            ("host", "", long.as_str(), Problem::NoName),
         ];
-        for (server, name, problem) in cases {
-            assert_eq!(Form::check(server, name), Err(problem), "{server:?} {name:?}");
+        for (server, name, device, problem) in cases {
+            let checked = check(server, name, device);
+            assert_eq!(checked, Err(problem), "{server:?} {name:?} {device:?}");
         }
     }
 

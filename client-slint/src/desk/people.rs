@@ -10,6 +10,7 @@ use unicode_normalization::UnicodeNormalization as _;
 use super::Desk;
 use crate::core::batch::ViewNews;
 use crate::core::people::{News, Person, Place, Snapshot};
+use crate::core::settings::People;
 use crate::core::watching::{CameOnline, TooManyChosen, Watching};
 use crate::core::why::{self, Known};
 use crate::ui::PersonRow;
@@ -69,6 +70,30 @@ impl Desk {
         self.watch_chosen();
     }
 
+    /// Before a session begins: takes up whom the user chose on this server earlier, and which rooms they were in.
+    pub(super) fn recall_people(&self, server: &str) {
+        let People { favourites, tell_me, rooms, .. } =
+            self.keeper.read(|settings| settings.people_on(server));
+        self.watching.replace(Watching::new(favourites, tell_me));
+        let rooms = rooms.iter().filter_map(|room| RoomName::new(room).ok());
+        self.rooms.replace(rooms.collect());
+    }
+
+    /// Keeps whom the user chose, and which rooms they are in, for a later session on this server.
+    fn keep_people(&self) {
+        let mut server = None;
+        self.with_session(|session| server = Some(session.form.server.clone()));
+        let Some(server) = server else { return };
+        let watching = self.watching.borrow();
+        self.keeper.change(|settings| {
+            let people = settings.people.entry(server).or_default();
+            people.favourites = watching.favourites().clone();
+            people.tell_me = watching.tell_me().clone();
+            people.rooms =
+                self.rooms.borrow().iter().map(|room| room.as_str().to_owned()).collect();
+        });
+    }
+
     /// Enters a room, and watches it.
     ///
     /// # Errors
@@ -83,6 +108,7 @@ impl Desk {
             return Err(RoomTrouble::TooMany);
         }
         self.rooms.borrow_mut().insert(room);
+        self.keep_people();
         self.show_rooms();
         Ok(())
     }
@@ -97,6 +123,7 @@ impl Desk {
                 session.call.unwatch(view);
             }
         });
+        self.keep_people();
         self.show_rooms();
     }
 
@@ -112,6 +139,8 @@ impl Desk {
         self.adapters.people.update(replaced, meant);
         let came = self.who_came();
         if !came.is_empty() {
+            // Who was to be told of once is not any more.
+            self.keep_people();
             self.adapters.people.set_favourites(self.watching.borrow().favourites());
         }
     }
@@ -190,6 +219,7 @@ impl Desk {
         // The window offers no more than there can be.
         if choose(&mut self.watching.borrow_mut(), &name).is_ok() {
             self.watch_chosen();
+            self.keep_people();
         }
         self.show_card();
     }

@@ -106,6 +106,8 @@ impl Desktop {
             ("DBUS_SESSION_BUS_ADDRESS", first_line(bus.output())),
             ("HOME", home.to_string_lossy().into_owned()),
             ("XDG_STATE_HOME", home.join("state").to_string_lossy().into_owned()),
+            ("XDG_CONFIG_HOME", home.join("config").to_string_lossy().into_owned()),
+            ("LC_ALL", "C.UTF-8".to_owned()),
             ("XDG_RUNTIME_DIR", home.to_string_lossy().into_owned()),
             // Accessibility goes over the bus above, not over one that the X server may name.
             ("AT_SPI_BUS_ADDRESS", String::new()),

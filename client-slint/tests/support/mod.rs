@@ -19,13 +19,16 @@ use herenow_client::protocol::{
 use herenow_client::view::Mismatch;
 use herenow_client::{Answer, Disconnect, Event, QueryError, ViewKey};
 use herenow_desktop::account::Keys;
-use herenow_desktop::app::App;
+use herenow_desktop::app::{App, Outside};
 use herenow_desktop::call::{Call, Deliver, Dialer, Then};
 use herenow_desktop::clock::Clock;
 use herenow_desktop::core::batch::{Batch, Whole};
+use herenow_desktop::core::language::Language;
 use herenow_desktop::core::link::Link;
 use herenow_desktop::core::people::Snapshot;
-use herenow_desktop::core::sign_in::Form;
+use herenow_desktop::core::settings::Settings;
+use herenow_desktop::core::sign_in::{Form, Start};
+use herenow_desktop::store::Store;
 use i_slint_backend_testing::mock_elapsed_time;
 use screen::Screen;
 
@@ -56,6 +59,8 @@ pub enum Wish {
         server: String,
         name: String,
         choice: Choice,
+        /// What others call this device.
+        device: String,
     },
     Choose(Choice),
     RetryNow,
@@ -89,6 +94,56 @@ pub struct World {
     /// When the list was last proved exact; whether the client said that it is stale now.
     proved_at: Cell<Option<Instant>>,
     stale: Cell<bool>,
+    /// What outlives the program.
+    pub kept: Kept,
+}
+
+/// What the computer keeps from one start of the program to the next.
+#[derive(Clone, Default)]
+pub struct Kept {
+    pub file: Rc<RefCell<Option<Vec<u8>>>>,
+    pub aside: Rc<RefCell<Vec<Vec<u8>>>>,
+    /// How often it was written.
+    pub saves: Rc<Cell<usize>>,
+    /// The disk is full.
+    pub full: Rc<Cell<bool>>,
+}
+
+impl Kept {
+    pub fn of(text: &str) -> Self {
+        Self { file: Rc::new(RefCell::new(Some(text.into()))), ..Self::default() }
+    }
+
+    /// The settings as a new start of the program would find them.
+    pub fn settings(&self) -> Settings {
+        let bytes = self.file.borrow().clone().unwrap_or_default();
+        let reading = Settings::read(&bytes).expect("what was saved can be read");
+        assert_eq!(reading.complaints, []);
+        reading.settings
+    }
+}
+
+impl Store for Kept {
+    fn load(&self) -> io::Result<Option<Vec<u8>>> {
+        Ok(self.file.borrow().clone())
+    }
+
+    fn save(&self, text: &str) -> io::Result<()> {
+        if self.full.get() {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        self.saves.set(self.saves.get() + 1);
+        self.file.replace(Some(text.into()));
+        Ok(())
+    }
+
+    fn set_aside(&self) -> io::Result<String> {
+        if self.full.get() {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        self.aside.borrow_mut().extend(self.file.borrow().clone());
+        Ok("desktop.unreadable-1.toml".to_owned())
+    }
 }
 
 /// The line between the window and the test.
@@ -119,16 +174,39 @@ struct Time {
 impl World {
     /// A window of the given size at the sign-in page.
     pub fn sized(width: u32, height: u32) -> Self {
+        let world = Self::kept(Kept::default(), Language::English, (width, height));
+        world.app.start(&Start::default());
+        world.screen.settle();
+        world
+    }
+
+    /// A window on a computer where this is kept, of which nothing was asked yet.
+    pub fn kept(kept: Kept, language: Language, (width, height): (u32, u32)) -> Self {
         screen::use_testing_backend();
         let (line, time) = (Rc::<Line>::default(), Time::new());
         let (dialer, keys) = (TestDialer(line.clone()), TestKeys(line.clone()));
-        let app = App::new(Box::new(dialer), Box::new(keys), time.clock()).expect("a window");
-        app.offer("127.0.0.1", "");
+        let outside = Outside {
+            dialer: Box::new(dialer),
+            keys: Box::new(keys),
+            store: Box::new(kept.clone()),
+            clock: time.clock(),
+            language,
+            first: ("127.0.0.1".to_owned(), String::new()),
+        };
+        let app = App::new(outside).expect("a window");
         let screen = Screen::new(app.window(), width, height);
         let (people, link) = (RefCell::default(), RefCell::default());
         let (proved_at, stale) = (Cell::default(), Cell::default());
         let others = RefCell::default();
-        Self { app, screen, line, time, people, others, link, proved_at, stale }
+        Self { app, screen, line, time, people, others, link, proved_at, stale, kept }
+    }
+
+    /// A window in this language at the sign-in page, so high that every page is in sight as a whole.
+    pub fn speaking(language: Language) -> Self {
+        let world = Self::kept(Kept::default(), language, (360, 2_000));
+        world.app.start(&Start::default());
+        world.screen.settle();
+        world
     }
 
     /// A window of the usual size at the sign-in page.
@@ -144,7 +222,8 @@ impl World {
     }
 
     pub fn sign_in(&self, people: Vec<Entry>) {
-        self.app.sign_in("127.0.0.1", "Ada Lovelace");
+        let [server, name] = ["127.0.0.1", "Ada Lovelace"].map(|text| Some(text.to_owned()));
+        self.app.start(&Start { server, name });
         self.tell(&[Event::Connecting { attempt: 1 }]);
         self.welcome(people);
     }
@@ -257,7 +336,8 @@ impl Dialer for TestDialer {
             return Err(io::ErrorKind::PermissionDenied.into());
         }
         let (server, name) = (form.server.clone(), form.name.to_string());
-        self.0.wishes.borrow_mut().push(Wish::Dial { server, name, choice });
+        let device = form.label.as_str().to_owned();
+        self.0.wishes.borrow_mut().push(Wish::Dial { server, name, choice, device });
         self.0.deliver.replace(Some(deliver));
         Ok(Box::new(TestCall(self.0.clone())))
     }
@@ -279,6 +359,10 @@ impl Keys for TestKeys {
 
     fn operator(&self) -> Option<OperatorKey> {
         self.0.operator.get()
+    }
+
+    fn device_label(&self) -> String {
+        "desk".to_owned()
     }
 }
 

@@ -36,7 +36,6 @@ impl Screen {
     pub fn new(window: &AppWindow, width: u32, height: u32) -> Self {
         let screen = Self { window: window.clone_strong() };
         window.window().set_size(PhysicalSize::new(width, height));
-        screen.set_dark(false);
         window.show().expect("the testing backend shows windows");
         screen.settle();
         screen
@@ -130,6 +129,27 @@ impl Screen {
     pub fn click(&self, role: AccessibleRole, label: &str) {
         self.find(role, label).mock_single_click(PointerEventButton::Left);
         self.settle();
+    }
+
+    /// Everything that can be chosen or pressed, in the order of the keyboard.
+    pub fn controls(&self) -> Vec<ElementHandle> {
+        let query = ElementQuery::from_root(&self.window).match_descendants();
+        let is_control = |element: &ElementHandle| {
+            use AccessibleRole::{Button, RadioButton, Switch};
+            matches!(element.accessible_role(), Some(Button | RadioButton | Switch))
+        };
+        let mut found: Vec<ElementHandle> =
+            query.find_all().into_iter().filter(is_control).collect();
+        // What is repeated in the window is found more than once.
+        let mut seen = Vec::new();
+        found.retain(|element| {
+            let place = (element.accessible_label(), element.absolute_position().x.to_bits());
+            let place = (place, element.absolute_position().y.to_bits());
+            let first = !seen.contains(&place);
+            seen.push(place);
+            first
+        });
+        found
     }
 
     /// The rows in sight: what a screen reader says of each, by their place in the list.
