@@ -37,11 +37,20 @@ pub(crate) fn run(given: Given) -> ExitCode {
     };
     loaded.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     let config = Config { operator: operator(), ..loaded.config };
-    if config.insecure_open && !config.listen.ip().is_loopback() {
-        let address = config.listen;
-        tracing::warn!(%address, "anybody who reaches this address may sign in under any free name");
-    }
+    warn_of_public_address(&config);
     serve(config, Some(Rereader { given, logging }), greet)
+}
+
+/// What an operator spelled out is done, and said.
+fn warn_of_public_address(config: &Config) {
+    let addresses = [Some(config.listen), config.tls_listen].into_iter().flatten();
+    for address in addresses.filter(|address| !address.ip().is_loopback()) {
+        if config.auth_mode == AuthMode::Open {
+            tracing::warn!(%address, "anybody who reaches this address may sign in under any free name");
+        } else if address == config.listen {
+            tracing::warn!(%address, "anybody on the way to this address can read what lets people in");
+        }
+    }
 }
 
 /// The key of whoever operates the server: every program of this account knows it. Without one nobody is told why others

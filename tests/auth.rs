@@ -264,7 +264,7 @@ fn a_renewal_where_nothing_ends_is_checked_all_the_same() {
 }
 
 #[test]
-fn a_server_outside_loopback_says_what_it_wants() {
+fn a38_a_server_outside_loopback_says_what_it_wants() {
     let scratch = Scratch::new();
     let file = scratch.put("secret", SECRET);
     let guarded = ["--auth", "secret", "--auth-secret-file", &file];

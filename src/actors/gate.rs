@@ -151,6 +151,9 @@ impl Gate {
 
     /// Follows what is written about who may come in, until the server stops.
     pub(crate) async fn follow(self: Arc<Self>, shutdown: CancellationToken) {
+        if self.authenticator.is_open() {
+            return;
+        }
         while shutdown.run_until_cancelled(tokio::time::sleep(POLL)).await.is_some() {
             if self.authenticator.is_remote() {
                 self.fetch(KEYS_AGE_MAX).await;
