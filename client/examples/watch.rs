@@ -36,7 +36,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 fn describe(event: &Event, view: &View) -> Option<String> {
     Some(match event {
         Event::Snapshot { .. } | Event::Repaired { .. } => {
-            let names: Vec<_> = view.entries().map(|entry| entry.name.as_str()).collect();
+            let names: Vec<_> = view.entries().map(|entry| entry.name.to_string()).collect();
             format!("here now: {}", names.join(", "))
         }
         Event::Joined { entry, .. } => format!("{} came", entry.name),

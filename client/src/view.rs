@@ -12,7 +12,7 @@ use std::time::Instant;
 use herenow_protocol::digest::EntryHasher;
 use herenow_protocol::{Change, CloseReason, Digest, Entry, Epoch, UserId, ViewProof};
 
-use copied::{Copied, Held};
+use copied::Copied;
 
 /// The users in a list, as far as this client knows.
 #[derive(Debug, Default)]
@@ -239,7 +239,7 @@ impl View {
         for (bucket, told) in (u64::from(first)..).zip(digests) {
             let (begin, end) =
                 (clamp_id(bucket.saturating_mul(u64::from(width))), bucket_end(bucket, width));
-            if self.shown.sum(begin, end) == *told {
+            if self.sum(begin, end) == *told {
                 continue;
             }
             count += 1;
@@ -261,32 +261,33 @@ impl View {
 
     /// The server has no entries from `first` on: a diverged view drops those it has.
     pub fn cut(&mut self, first: UserId) {
+        let Some(hasher) = &self.hasher else { return };
         if let Trust::Diverged { mended, .. } = &mut self.trust {
-            *mended += self.shown.clear(first, UserId(u32::MAX));
+            *mended += self.shown.clear(hasher, first, UserId(u32::MAX));
         }
     }
 
     /// How many users are shown.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.shown.entries.len()
+        self.shown.len()
     }
 
     /// Whether nobody is shown.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.shown.entries.is_empty()
+        self.shown.len() == 0
     }
 
-    /// The users that are shown, by ascending id.
-    pub fn entries(&self) -> impl Iterator<Item = &Entry> {
-        self.shown.entries.values().map(|Held { entry, .. }| entry)
+    /// The users that are shown, by ascending id. Each is decoded from its bytes.
+    pub fn entries(&self) -> impl Iterator<Item = Entry> {
+        self.shown.entries()
     }
 
     /// The user with this id, if they are shown.
     #[must_use]
-    pub fn get(&self, id: UserId) -> Option<&Entry> {
-        self.shown.entries.get(&id).map(|held| &held.entry)
+    pub fn get(&self, id: UserId) -> Option<Entry> {
+        self.shown.get(id)
     }
 
     /// Whether a snapshot is whole and every proof since then agreed.
@@ -319,6 +320,11 @@ impl View {
     #[must_use]
     pub fn proof(&self) -> Option<ViewProof> {
         self.is_complete().then(|| self.shown.proof())
+    }
+
+    fn sum(&self, first: UserId, last: UserId) -> Digest {
+        let sum = |hasher| self.shown.sum(hasher, first, last);
+        self.hasher.as_ref().map(sum).unwrap_or_default()
     }
 
     fn now_exact(&mut self, now: Instant) {

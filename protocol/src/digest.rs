@@ -76,8 +76,14 @@ impl EntryHasher {
     /// The hash of an entry that is encoded already.
     #[must_use]
     pub fn hash_encoded(&self, entry: &EncodedEntry) -> Digest {
+        self.hash_bytes(entry.as_bytes())
+    }
+
+    /// The hash of the bytes of an [`EncodedEntry`].
+    #[must_use]
+    pub fn hash_bytes(&self, entry: &[u8]) -> Digest {
         let (mut core, mut buffer) = (self.keyed.clone(), Buffer::<Blake2bVarCore>::default());
-        buffer.digest_blocks(entry.as_bytes(), |blocks| core.update_blocks(blocks));
+        buffer.digest_blocks(entry, |blocks| core.update_blocks(blocks));
         let mut state = Output::<Blake2bVarCore>::default();
         core.finalize_variable_core(&mut buffer, &mut state);
         let mut digest = [0; DIGEST_BYTES];

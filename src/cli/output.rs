@@ -41,7 +41,7 @@ pub(crate) fn unix_ms() -> u64 {
 }
 
 /// Everyone in a view, by name.
-pub(crate) fn by_name(view: &View) -> Vec<&Entry> {
+pub(crate) fn by_name(view: &View) -> Vec<Entry> {
     let mut entries: Vec<_> = view.entries().collect();
     entries.sort_by(|a, b| a.name.cmp(&b.name));
     entries
@@ -157,7 +157,7 @@ pub(crate) fn view_of(event: &Event) -> Option<ViewKey> {
 }
 
 fn snapshot_json(view: &View) -> Value {
-    let users: Vec<_> = by_name(view).into_iter().map(user_json).collect();
+    let users: Vec<_> = by_name(view).iter().map(user_json).collect();
     json!({"event": "snapshot", "count": users.len(), "users": users})
 }
 

@@ -64,7 +64,7 @@ async fn everyone(view: WatchTarget, target: &Target) -> Result<Vec<Entry>, Fail
     while let Some(event) = connection.next().await {
         match event {
             Event::Snapshot { .. } => {
-                let entries = by_name(connection.view()).into_iter().cloned().collect();
+                let entries = by_name(connection.view());
                 part(&client, &mut connection).await;
                 return Ok(entries);
             }

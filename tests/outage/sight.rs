@@ -54,7 +54,7 @@ impl Sight {
         match event {
             Event::Snapshot { .. } | Event::Repaired { .. } => {
                 self.snapshots += 1;
-                self.entries = view.entries().map(|entry| (entry.id, entry.clone())).collect();
+                self.entries = view.entries().map(|entry| (entry.id, entry)).collect();
                 self.compare_all("in a whole list");
             }
             Event::Joined { entry, .. } => {

@@ -229,7 +229,10 @@ impl Life {
                 let truth = self.world.ask(query);
                 let view = self.world.view_of(who, key).expect("it is watched");
                 assert!(view.is_complete(), "{name}: list {key} is complete");
-                assert!(view.entries().eq(truth.iter()), "{name}: list {key}: {view:?}\n{truth:?}");
+                assert!(
+                    view.entries().eq(truth.iter().cloned()),
+                    "{name}: list {key}: {view:?}\n{truth:?}"
+                );
                 let told = &self.world.watcher(who).lists[&key];
                 assert!(!told.stale, "{name}: list {key} is fresh");
                 let truth = truth.iter().map(|e| (e.name.to_string(), e.shown.clone()));

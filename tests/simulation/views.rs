@@ -38,7 +38,7 @@ impl Stage {
         world.watcher_mut(ada).expects_faults = fault != Fault::None;
         saboteur.borrow_mut().armed = fault == Fault::AlteredPage;
         world.advance(Duration::from_millis(200));
-        saboteur.borrow_mut().copy = world.view(ada).entries().cloned().collect();
+        saboteur.borrow_mut().copy = world.view(ada).entries().collect();
         saboteur.borrow_mut().armed = true;
         Self { world, ada, saboteur, puppets }
     }

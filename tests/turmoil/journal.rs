@@ -109,7 +109,7 @@ impl Shot {
         if self.proof != view.proved_at() {
             (self.proof, self.proved) = (view.proved_at(), at);
         }
-        self.people = view.entries().map(person).collect();
+        self.people = view.entries().map(|entry| person(&entry)).collect();
     }
 }
 

@@ -65,7 +65,7 @@ impl Whole {
     pub fn of(key: ViewKey, view: &View) -> Self {
         match key {
             ViewKey::FIRST => Self::Lobby(Snapshot::of(view.entries())),
-            _ => Self::Other(key, view.entries().cloned().collect()),
+            _ => Self::Other(key, view.entries().collect()),
         }
     }
 

@@ -102,7 +102,7 @@ impl Guest {
                 while let Some(event) = connection.next().await {
                     let seen = match event {
                         Event::Snapshot { .. } => {
-                            connection.view().entries().cloned().map(Seen::Here).collect()
+                            connection.view().entries().map(Seen::Here).collect()
                         }
                         Event::Joined { entry, .. } | Event::Updated { entry, .. } => {
                             vec![Seen::Here(entry)]

@@ -88,7 +88,7 @@ fn snapshot(view: &mut View, roster: &mut Roster, width: u32) -> Result<Proved, 
 }
 
 fn copied(view: &View) -> Vec<Entry> {
-    view.entries().cloned().collect()
+    view.entries().collect()
 }
 
 fn held(roster: &Roster) -> Vec<Entry> {
@@ -313,7 +313,7 @@ impl Rig {
             self.view
                 .end_snapshot(&self.roster.proof(), some_instant())
                 .expect("an honest snapshot fits");
-            self.listener = self.view.entries().map(|entry| (entry.id, entry.clone())).collect();
+            self.listener = self.view.entries().map(|entry| (entry.id, entry)).collect();
         }
     }
 
@@ -325,7 +325,10 @@ impl Rig {
     fn check(&self) {
         if self.view.is_complete() && self.roster.pending.is_empty() {
             assert_eq!(copied(&self.view), held(&self.roster));
-            assert!(self.view.entries().eq(self.listener.values()), "the events tell the same");
+            assert!(
+                self.view.entries().eq(self.listener.values().cloned()),
+                "the events tell the same"
+            );
         }
     }
 }
@@ -334,7 +337,7 @@ proptest! {
     #[test]
     fn whatever_happens_a_complete_view_is_the_roster(steps in steps()) {
         let (view, roster) = agreed(&["ada"]);
-        let listener = view.entries().map(|entry| (entry.id, entry.clone())).collect();
+        let listener = view.entries().map(|entry| (entry.id, entry)).collect();
         let mut rig = Rig { view, roster, listener };
         for step in steps {
             rig.run(step);
@@ -347,7 +350,7 @@ proptest! {
         steps in steps(), victim in 0..16_u32, width in 0..20_u32,
     ) {
         let (view, roster) = agreed(&NAMES);
-        let listener = view.entries().map(|entry| (entry.id, entry.clone())).collect();
+        let listener = view.entries().map(|entry| (entry.id, entry)).collect();
         let mut rig = Rig { view, roster, listener };
         steps.into_iter().for_each(|step| rig.run(step));
         let Rig { mut view, mut roster, .. } = rig;

@@ -4,6 +4,7 @@
 //! words of all people in another, one after the other. What is no longer said leaves a gap there until the gaps take
 //! a fourth of it; then the words move together.
 
+use std::borrow::Borrow;
 use std::cmp::Ordering;
 use std::hash::{BuildHasher as _, RandomState};
 
@@ -60,9 +61,10 @@ pub struct Person<'a> {
 
 impl Book {
     /// The people of a list, all of them present, with the order of their names.
-    pub fn of<'a>(entries: impl Iterator<Item = &'a Entry>) -> Self {
+    pub fn of(entries: impl Iterator<Item: Borrow<Entry>>) -> Self {
         let mut book = Self::default();
         for entry in entries {
+            let entry: &Entry = entry.borrow();
             book.put(entry.name.as_str(), &entry.shown, true);
         }
         book.words.shrink_to_fit();

@@ -1,5 +1,7 @@
 //! A whole list made ready for the window, away from the window's thread.
 
+use std::borrow::Borrow;
+
 use herenow_client::protocol::Entry;
 
 use super::book::Book;
@@ -15,7 +17,7 @@ pub struct Snapshot {
 
 impl Snapshot {
     /// Makes a list ready. Takes about 0.4 µs a person.
-    pub fn of<'a>(entries: impl Iterator<Item = &'a Entry>) -> Self {
+    pub fn of(entries: impl Iterator<Item: Borrow<Entry>>) -> Self {
         let book = Book::of(entries);
         let by_name = list::by_name(&book);
         let by_status = list::by_status(&book, &by_name);

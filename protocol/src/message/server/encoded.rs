@@ -14,7 +14,7 @@ use super::read::read_entry;
 use super::write::{WireEntry, WireShown};
 use super::{DELTA, JOINED, LEFT, SNAPSHOT_PAGE, UPDATED, ViewProof};
 use crate::close::CloseReason;
-use crate::frame;
+use crate::frame::{self, DecodeError};
 use crate::ids::{UserId, ViewId};
 use crate::presence::{Entry, Shown};
 
@@ -57,6 +57,14 @@ impl EncodedEntry {
     #[must_use]
     pub fn decode(&self) -> Entry {
         read_entry(&self.0).expect("encoded from an entry")
+    }
+
+    /// The entry that these bytes encode, such as those of [`as_bytes`](Self::as_bytes) that were kept elsewhere.
+    ///
+    /// # Errors
+    /// They encode none.
+    pub fn read(bytes: &[u8]) -> Result<Entry, DecodeError> {
+        read_entry(bytes)
     }
 
     /// The bytes: a MessagePack array of nine fields.
