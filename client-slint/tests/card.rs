@@ -48,7 +48,7 @@ fn a_card_tells_what_is_known_and_why() {
     ] {
         world.screen.expect(words);
     }
-    let proof = "The list adds up to what the server says: version 17, 1 people, digest 00000000…";
+    let proof = "The list adds up to what the server says: version 17, count 1, digest 00000000…";
     world.screen.expect(proof);
     world.tell(&[updated(entry(3, "Radia Perlman", Status::Available, "Back"))]);
     world.screen.expect("Back");
@@ -107,7 +107,7 @@ fn who_is_to_be_told_of_is_told_of_once() {
     let world = radia();
     open(&world);
     let bell = |again: &str| {
-        let label = format!("Tell me when Radia Perlman comes online{again}");
+        let label = format!("Tell me when they come online{again}");
         world.screen.find(AccessibleRole::Switch, &label)
     };
     bell(" again").invoke_accessible_default_action();
