@@ -108,6 +108,9 @@ configuration! {
     /// When somebody was last seen is told "exact", "never", or in steps of a time such as "1min".
     /// Steps hide the moment at which somebody left. With "never" it is not remembered either.
     last_seen: LastSeenTold = LastSeenTold::Exactly, "last_seen", "last-seen", AfterRestart;
+    /// Show people only to whom they have in a list of their own, and rooms to nobody who was not given them by name.
+    /// Names must be proven for that: it needs users with passwords, or tokens.
+    mutual_consent: bool = false, "mutual_consent", "mutual-consent", AfterRestart;
 
     [log]
     /// What is logged: a level, or levels by module such as "warn,herenow::store=debug". RUST_LOG wins if it is set.
@@ -231,6 +234,9 @@ pub enum ConfigError {
          with --tls-listen, or say --insecure-plaintext if that is what you want"
     )]
     PlainToAll(SocketAddr),
+    /// Whoever may take any name would be seen by whom they please.
+    #[error("--mutual-consent needs proven names: --auth users or --auth jwt")]
+    Consent,
     /// TLS needs a certificate.
     #[error(
         "--tls-listen needs --tls-certificate and --tls-key; `herenow init` makes them if you have none"
@@ -302,6 +308,7 @@ impl ConfigError {
         match self {
             Self::OpenToAll(_) => &["listen", "tls-listen", "insecure-open"],
             Self::PlainToAll(_) => &["listen", "insecure-plaintext"],
+            Self::Consent => &["mutual-consent", "auth"],
             Self::NoCertificate => &["tls-listen", "tls-certificate", "tls-key"],
             Self::Heartbeat { .. } => &["heartbeat", "heartbeat-min", "heartbeat-max"],
             Self::HeartbeatLimits(..) => &["heartbeat-min", "heartbeat-max"],
@@ -346,6 +353,9 @@ impl Config {
         }
         if is_public(&self.listen) && !is_open && !self.insecure_plaintext {
             return Err(ConfigError::PlainToAll(self.listen));
+        }
+        if self.mutual_consent && !matches!(self.auth_mode, AuthMode::Users | AuthMode::Jwt) {
+            return Err(ConfigError::Consent);
         }
         if self.tls_listen.is_some() && self.tls_files().is_none() {
             return Err(ConfigError::NoCertificate);
@@ -417,7 +427,7 @@ impl Config {
     #[must_use]
     pub fn rights(&self) -> Rights {
         Rights {
-            rooms: Rooms::listed(&self.auth_rooms),
+            rooms: Rooms::listed(if self.mutual_consent { "" } else { &self.auth_rooms }),
             lists: self.auth_lists,
             invisible: self.auth_invisible,
             observe: self.auth_observe,

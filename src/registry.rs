@@ -254,6 +254,8 @@ pub struct Rules {
     pub last_seen_max: usize,
     /// How exactly that is told.
     pub last_seen: LastSeenTold,
+    /// Whether lists show only people who have the one who looks in a list of their own.
+    pub mutual_consent: bool,
     /// Who may ask everything.
     pub operator: Option<OperatorKey>,
     /// Whether there is anyone to write records down.
@@ -270,6 +272,7 @@ impl From<&Config> for Rules {
             rooms_max: config.rooms_max,
             last_seen_max: config.last_seen_max,
             last_seen: config.last_seen,
+            mutual_consent: config.mutual_consent,
             operator: config.operator,
             journal: config.state.is_some(),
         }
@@ -405,7 +408,7 @@ impl Registry {
             Command::Watch(WatchTarget::People { names, view }) => {
                 self.watch_people(session, names, view, now)
             }
-            Command::Unwatch(view) => self.unwatch(session, view),
+            Command::Unwatch(view) => self.unwatch(session, view, now.instant),
             Command::Join(room) => self.join(session, &room, now, effects),
             Command::Leave(room) => self.leave(session, &room, now, effects),
             Command::Query(query) => self.query(session, query, now),

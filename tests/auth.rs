@@ -511,3 +511,37 @@ fn samples_that_differ_are_told_from_samples_that_do_not() {
     let (apart, p) = kolmogorov_smirnov(&even, &late);
     assert!(apart > 0.1 && p < 0.001, "{apart} {p}");
 }
+
+#[test]
+fn with_mutual_consent_people_see_each_other_and_no_room() {
+    let scratch = Scratch::new();
+    let key = scratch.put("key", KEY.0);
+    let arguments = ["--auth", "jwt", "--auth-algorithms", "HS256", "--auth-keys", &key];
+    let server = TestServer::start(&[&arguments[..], &["--mutual-consent"]].concat());
+    let sign_in = |name: &str| {
+        let mut peer = ScriptedPeer::connect(server.address);
+        peer.sign_in(bringing(name, Some(&KEY.token(name, 60))));
+        peer
+    };
+    let (mut ada, mut eve) = (sign_in("ada"), sign_in("eve"));
+    let lobby = WatchTarget::Room(RoomName::lobby());
+    let watch = ClientMessage::Watch { request: 1, target: lobby };
+    assert_eq!(refusal(&mut ada, &watch), ErrorCode::NotAllowed);
+    let named = |name: &str| vec![DisplayName::new(name).expect("valid")];
+    let status_of = |peer: &mut ScriptedPeer, name: &str| {
+        peer.send(&ClientMessage::Query { request: 2, query: Query::People(named(name)) });
+        peer.expect("an answer", PATIENCE, |message| match message {
+            ServerMessage::People { entries, .. } => Some(entries[0].shown.presence.status),
+            _ => None,
+        })
+    };
+    let list = |name: &str| ClientMessage::Watch {
+        request: 3,
+        target: WatchTarget::People { names: named(name), view: None },
+    };
+    assert!(is_done(&mut ada, &list("eve")));
+    assert_eq!(status_of(&mut ada, "eve"), herenow_protocol::Status::Offline);
+    assert_eq!(status_of(&mut eve, "ada"), herenow_protocol::Status::Available, "ada agrees");
+    assert!(is_done(&mut eve, &list("ada")));
+    assert_eq!(status_of(&mut ada, "eve"), herenow_protocol::Status::Available);
+}

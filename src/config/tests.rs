@@ -277,6 +277,20 @@ fn a_running_server_takes_over_what_it_can_and_names_the_rest() {
 }
 
 #[test]
+fn mutual_consent_needs_proven_names_and_opens_no_room() {
+    for (auth_mode, expected) in [
+        (AuthMode::Open, Err(ConfigError::Consent)),
+        (AuthMode::Secret, Err(ConfigError::Consent)),
+        (AuthMode::Users, Ok(())),
+        (AuthMode::Jwt, Ok(())),
+    ] {
+        let config = Config { mutual_consent: true, auth_mode, ..Config::default() };
+        assert_eq!(config.check(), expected, "{auth_mode:?}");
+        assert!(!config.rights().rooms.contain(&herenow_protocol::RoomName::lobby()));
+    }
+}
+
+#[test]
 fn a_public_address_needs_people_who_are_known_and_no_plain_text() {
     let public = SocketAddr::from(([0, 0, 0, 0], 4373));
     let guarded = Config { auth_mode: AuthMode::Secret, ..Config::default() };

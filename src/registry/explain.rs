@@ -38,7 +38,7 @@ impl Vitals {
 impl Registry {
     pub(super) fn query(&self, asker: SessionAt, query: Query, now: Moment) -> Answer {
         match query {
-            Query::People(names) => self.people(&names),
+            Query::People(names) => self.people(asker, &names),
             Query::Count(room) => self.count(&room),
             Query::Page { room, from } => self.page(&room, from),
             Query::Explain { name, operator } => match self.may_explain(asker, &name, operator) {

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use herenow_protocol::limits::{LIST_PEOPLE_MAX, LISTS_MAX};
-use herenow_protocol::{DisplayName, ErrorCode, UserId, ViewId};
+use herenow_protocol::{DisplayName, ErrorCode, Shown, UserId, ViewId};
 
 use super::rooms::LIST_VIEWS;
 use super::sessions::SessionAt;
@@ -76,7 +76,7 @@ impl Registry {
     }
 
     fn add_people(&mut self, at: SessionAt, view: ViewId, names: Vec<DisplayName>, now: Instant) {
-        let shown: Vec<_> = names.iter().map(|name| self.shown_of(name)).collect();
+        let shown: Vec<_> = names.iter().map(|name| self.shown_to(at, name)).collect();
         for (name, shown) in names.into_iter().zip(shown) {
             let list = self.list(at, view).expect("the caller has it");
             list.names.push(name.clone());
@@ -84,6 +84,14 @@ impl Registry {
             self.watched.entry(name).or_default().push((at, view, entry));
         }
         self.list_changed(at, view, now);
+        self.agreement_changed(at, now);
+    }
+
+    /// Where people must agree to be seen: whom this session's user agrees to has changed.
+    fn agreement_changed(&mut self, at: SessionAt, now: Instant) {
+        if let (true, Some(user)) = (self.rules.mutual_consent, self.sessions[at].user()) {
+            self.update_lists(user, now);
+        }
     }
 
     /// Brings somebody up to date in every list.
@@ -91,11 +99,30 @@ impl Registry {
         let name = self.users[user].name();
         let Some(watched) = self.watched.get(name) else { return };
         let (shown, watched) = (self.shown_of(name), watched.clone());
-        for (at, view, entry) in watched {
-            if let Some(list) = self.list(at, view) {
-                list.roster.update(entry, &shown);
-                self.list_changed(at, view, now);
+        if self.rules.mutual_consent {
+            let shown = |at: SessionAt| self.shown_to(at, name);
+            let shown: Vec<_> = watched.iter().map(|(at, ..)| shown(*at)).collect();
+            for ((at, view, entry), shown) in watched.into_iter().zip(shown) {
+                self.update_in_list(at, view, entry, &shown, now);
             }
+            return;
+        }
+        for (at, view, entry) in watched {
+            self.update_in_list(at, view, entry, &shown, now);
+        }
+    }
+
+    fn update_in_list(
+        &mut self,
+        at: SessionAt,
+        view: ViewId,
+        entry: UserId,
+        shown: &Shown,
+        now: Instant,
+    ) {
+        if let Some(list) = self.list(at, view) {
+            list.roster.update(entry, shown);
+            self.list_changed(at, view, now);
         }
     }
 
@@ -104,12 +131,13 @@ impl Registry {
         lists.iter_mut().find(|list| list.roster.view() == view)
     }
 
-    pub(super) fn unwatch_list(&mut self, at: SessionAt, view: ViewId) -> bool {
+    pub(super) fn unwatch_list(&mut self, at: SessionAt, view: ViewId, now: Instant) -> bool {
         let session = &mut self.sessions[at];
         let place = session.lists().iter().position(|list| list.roster.view() == view);
         let Some(place) = place else { return false };
         let list = session.rest_mut().lists.remove(place);
         self.forget_list(at, &list);
+        self.agreement_changed(at, now);
         true
     }
 

@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 use super::few::Few;
 use super::notes::Why;
 use super::rooms::{LOBBY, RoomId};
-use super::sessions::Session;
+use super::sessions::{Session, SessionAt};
 use super::users::{Seen, User, UserAt, Words};
 use super::{Delivery, Effect, Registry};
 use crate::clock::Moment;
@@ -164,6 +164,26 @@ impl Registry {
         effects.extend(
             connections.map(|connection| Effect::Deliver(connection, Delivery::Mirror(me.clone()))),
         );
+    }
+
+    /// What a list or an answer shows this session of somebody. Where people must agree to be seen, somebody who does
+    /// not, or who hides, or is gone, is all the same.
+    pub(super) fn shown_to(&self, asker: SessionAt, name: &DisplayName) -> Shown {
+        if !self.rules.mutual_consent {
+            return self.shown_of(name);
+        }
+        let agrees = self.agrees(name, self.name_of(asker));
+        let user = self.users.get(name).filter(|_| agrees);
+        user.and_then(|user| self.shown(user)).unwrap_or_else(|| Shown::offline(0))
+    }
+
+    /// Whether somebody agrees to be seen by somebody else, by having them in a list of people.
+    fn agrees(&self, name: &DisplayName, to: &DisplayName) -> bool {
+        let is_theirs = |at: SessionAt| {
+            self.sessions[at].user().is_some_and(|user| self.users[user].name() == name)
+        };
+        let watching = self.watched.get(to);
+        name == to || watching.is_some_and(|lists| lists.iter().any(|(at, ..)| is_theirs(*at)))
     }
 
     /// What a list or an answer shows of somebody, here or not.

@@ -223,10 +223,10 @@ impl Registry {
         Answer::Watching(self.rooms.roster(room).view())
     }
 
-    pub(super) fn unwatch(&mut self, at: SessionAt, view: ViewId) -> Answer {
+    pub(super) fn unwatch(&mut self, at: SessionAt, view: ViewId, now: Instant) -> Answer {
         let closed = match self.rooms.of_view(view) {
             Some(room) => self.unwatch_room(at, room),
-            None => self.unwatch_list(at, view),
+            None => self.unwatch_list(at, view, now),
         };
         match closed {
             true => Answer::Unwatched(view),

@@ -106,6 +106,7 @@ impl Registry {
         &mut self,
         at: SessionAt,
         named: &[(ViewId, u64)],
+        now: Instant,
     ) -> Vec<(ViewId, u64)> {
         let session = &self.sessions[at];
         let rooms = session.views().iter().map(|room| self.rooms.roster(*room).view());
@@ -114,16 +115,16 @@ impl Registry {
         let kept: Vec<_> = named.iter().filter(|(view, _)| had.contains(view)).copied().collect();
         for view in had {
             if kept.iter().all(|(named, _)| *named != view) {
-                self.unwatch(at, view);
+                self.unwatch(at, view, now);
             }
         }
         kept
     }
 
-    /// These people, as a list would show them.
-    pub(super) fn people(&self, names: &[DisplayName]) -> Answer {
+    /// These people, as a list of this session would show them.
+    pub(super) fn people(&self, asker: SessionAt, names: &[DisplayName]) -> Answer {
         let entries = names.iter().zip(0..).map(|(name, n)| {
-            let shown = self.shown_of(name);
+            let shown = self.shown_to(asker, name);
             Entry { id: UserId(n), name: name.clone(), shown }
         });
         one_frame(u32::try_from(names.len()).unwrap_or(u32::MAX), entries)

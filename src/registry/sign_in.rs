@@ -95,7 +95,7 @@ impl Registry {
             unreachable!("a session is resumed by its token")
         };
         let named = if epoch == Some(self.epoch) { &views[..] } else { &[] };
-        let views = self.keep_views(at, named);
+        let views = self.keep_views(at, named, now.instant);
         self.note_session(at, TransitionKind::Resumed, None, now, effects);
         self.record_session(at, now, effects);
         self.refresh(user, Why::wished(now), now, effects);

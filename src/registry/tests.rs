@@ -49,6 +49,7 @@ fn rules() -> Rules {
         rooms_max: 1_000,
         last_seen_max: 1_000,
         last_seen: LastSeenTold::Exactly,
+        mutual_consent: false,
         operator: Some(OperatorKey([9; 16])),
         journal: true,
     }

@@ -232,3 +232,63 @@ fn last_seen_is_told_as_exactly_as_configured() {
         assert_eq!(desk.ask(ada, "bob"), Shown::offline(told), "{last_seen:?}, when asked");
     }
 }
+
+#[test]
+fn where_people_must_agree_they_are_shown_to_whom_they_have_in_a_list() {
+    let mut desk = Desk::with_rules(Rules { mutual_consent: true, ..rules() });
+    let ada = desk.sign_in(hello("ada", "desk"));
+    let bob = desk.sign_in(hello("bob", "desk"));
+    let eve = desk.sign_in(hello("eve", "desk"));
+    let of_ada = desk.watch_people(ada, &["bob", "eve"]);
+    let entries = snapshot(&mut desk, ada, of_ada);
+    assert!(entries.iter().all(|entry| entry.shown == Shown::offline(0)), "nobody agreed yet");
+    desk.news();
+    assert_eq!(desk.ask(ada, "bob"), Shown::offline(0));
+    assert_eq!(desk.ask(ada, "ada"), desk.shown("ada"), "everybody sees themselves");
+
+    // With her in a list of his he is there, in both directions; nobody else is told.
+    let of_bob = desk.watch_people(bob, &["ada"]);
+    let told = desk.news().list(ada, of_ada);
+    let [Change::Updated { id: UserId(0), shown }] = &told[..] else { panic!("{told:?}") };
+    assert_eq!(*shown, desk.shown("bob"));
+    assert_eq!(snapshot(&mut desk, bob, of_bob)[0].shown, desk.shown("ada"));
+    assert_eq!(
+        (desk.ask(ada, "bob"), desk.ask(eve, "bob")),
+        (desk.shown("bob"), Shown::offline(0))
+    );
+
+    // What he does from then on she is told, and what eve does she is not.
+    desk.choose(bob, chosen(Status::Busy));
+    desk.choose(eve, chosen(Status::Busy));
+    let told = desk.news().list(ada, of_ada);
+    let [Change::Updated { id: UserId(0), shown }] = &told[..] else { panic!("{told:?}") };
+    assert_eq!(shown.presence.status, Status::Busy);
+
+    // He takes it back.
+    desk.say(bob, Command::Unwatch(of_bob));
+    let told = desk.news().list(ada, of_ada);
+    assert_eq!(told, [Change::Updated { id: UserId(0), shown: Shown::offline(0) }]);
+}
+
+#[test]
+fn where_people_must_agree_hiding_leaving_and_not_agreeing_look_alike() {
+    let mut endings = Vec::new();
+    for end in 0..3 {
+        let mut desk = Desk::with_rules(Rules { mutual_consent: true, ..rules() });
+        let ada = desk.sign_in(hello("ada", "desk"));
+        let bob = desk.sign_in(hello("bob", "desk"));
+        let of_ada = desk.watch_people(ada, &["bob"]);
+        let of_bob = desk.watch_people(bob, &["ada"]);
+        snapshot(&mut desk, ada, of_ada);
+        desk.news();
+        match end {
+            0 => desk.end(bob, CloseReason::Goodbye),
+            1 => desk.choose(bob, chosen(Status::Invisible)),
+            _ => drop(desk.say(bob, Command::Unwatch(of_bob))),
+        }
+        endings.push((desk.news().list(ada, of_ada), desk.ask(ada, "bob")));
+    }
+    let gone = vec![Change::Updated { id: UserId(0), shown: Shown::offline(0) }];
+    assert_eq!(endings[0], (gone, Shown::offline(0)));
+    assert!(endings.iter().all(|ending| *ending == endings[0]), "{endings:?}");
+}
