@@ -101,8 +101,6 @@ configuration! {
     auth_observe: bool = true, "observe", "auth-observe", AfterRestart;
     /// Whether one may ask why anybody is shown as they are, and how the server is.
     auth_explain: bool = false, "explain", "auth-explain", AfterRestart;
-    /// Whether one may end the sessions of others.
-    auth_kick: bool = false, "kick", "auth-kick", AfterRestart;
 
     [privacy]
     /// When somebody was last seen is told "exact", "never", or in steps of a time such as "1min".
@@ -432,7 +430,6 @@ impl Config {
             invisible: self.auth_invisible,
             observe: self.auth_observe,
             explain: self.auth_explain,
-            kick: self.auth_kick,
         }
     }
 

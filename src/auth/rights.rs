@@ -16,21 +16,12 @@ pub struct Rights {
     pub observe: bool,
     /// Ask why anybody is shown as they are, and how the server is.
     pub explain: bool,
-    /// End the sessions of others.
-    pub kick: bool,
 }
 
 impl Default for Rights {
     /// Everything but the operator's.
     fn default() -> Self {
-        Self {
-            rooms: Rooms::all(),
-            lists: true,
-            invisible: true,
-            observe: true,
-            explain: false,
-            kick: false,
-        }
+        Self { rooms: Rooms::all(), lists: true, invisible: true, observe: true, explain: false }
     }
 }
 
@@ -73,7 +64,6 @@ pub struct GivenRights {
     pub(super) invisible: Option<bool>,
     pub(super) observe: Option<bool>,
     pub(super) explain: Option<bool>,
-    pub(super) kick: Option<bool>,
 }
 
 impl GivenRights {
@@ -86,7 +76,6 @@ impl GivenRights {
             invisible: self.invisible.unwrap_or(usual.invisible),
             observe: self.observe.unwrap_or(usual.observe),
             explain: self.explain.unwrap_or(usual.explain),
-            kick: self.kick.unwrap_or(usual.kick),
         }
     }
 }
@@ -107,9 +96,10 @@ mod tests {
 
     #[test]
     fn what_is_not_given_is_as_configured() {
-        let usual = Rights { kick: true, lists: false, ..Rights::default() };
-        let given = GivenRights { invisible: Some(false), kick: Some(false), ..Default::default() };
-        let expected = Rights { invisible: false, kick: false, ..usual.clone() };
+        let usual = Rights { explain: true, lists: false, ..Rights::default() };
+        let given =
+            GivenRights { invisible: Some(false), explain: Some(false), ..Default::default() };
+        let expected = Rights { invisible: false, explain: false, ..usual.clone() };
         assert_eq!(given.over(&usual), expected);
     }
 }

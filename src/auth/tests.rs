@@ -85,7 +85,7 @@ fn a_file_of_secrets_is_followed_and_a_broken_one_changes_nothing() {
 fn a_user_file_gives_rights_over_the_usual_ones() {
     let scratch = Scratch::new();
     let hash = hash_password(&"correct horse".into()).expect("randomness");
-    let file = scratch.put(&format!("[users.ada]\npassword = \"{hash}\"\nkick = true\n"));
+    let file = scratch.put(&format!("[users.ada]\npassword = \"{hash}\"\nexplain = true\n"));
     let config = Config {
         auth_mode: AuthMode::Users,
         auth_users_file: Some(file),
@@ -97,7 +97,7 @@ fn a_user_file_gives_rights_over_the_usual_ones() {
     assert!(auth.takes_time());
     let grant = auth.check(&name("ada"), Some(&"correct horse".into()), 0).expect("her password");
     assert!(grant.is_proven);
-    assert!(grant.rights.kick && !grant.rights.observe && !grant.rights.explain);
+    assert!(grant.rights.explain && !grant.rights.observe && grant.rights.lists);
     assert_eq!(grant.rights.rooms, rights::Rooms::listed("lobby"));
     assert!(auth.check(&name("eve"), Some(&"correct horse".into()), 0).is_err());
 }

@@ -53,7 +53,6 @@ struct Entry {
     invisible: Option<bool>,
     observe: Option<bool>,
     explain: Option<bool>,
-    kick: Option<bool>,
 }
 
 /// Checked in place of the hash of somebody who does not exist, so that nobody learns that from the time it takes.
@@ -92,13 +91,13 @@ fn user(name: &str, entry: Entry) -> Result<(DisplayName, User), String> {
     let shown = name.escape_debug();
     let display =
         DisplayName::typed(name).map_err(|error| format!("users.\"{shown}\": {error}"))?;
-    let Entry { password, rooms, lists, invisible, observe, explain, kick } = entry;
+    let Entry { password, rooms, lists, invisible, observe, explain } = entry;
     let hash =
         PasswordHash::new(&password).ok().filter(|hash| hash.algorithm.as_str() == "argon2id");
     let hash = hash.ok_or_else(|| {
         format!("users.\"{shown}\": the password is no hash as `herenow hash-password` prints it")
     })?;
-    let rights = GivenRights { rooms, lists, invisible, observe, explain, kick };
+    let rights = GivenRights { rooms, lists, invisible, observe, explain };
     Ok((display, User { hash: Hash(hash), rights }))
 }
 

@@ -149,7 +149,7 @@ fn a40_a_good_token_of_each_kind_lets_its_own_user_in() {
         let judged = check(&tokens, &signer.sign(&with("herenow", rights))).expect("it is good");
         assert_eq!(judged.lasts, Duration::from_secs(85), "until exp, and the leeway");
         let rights = judged.rights.over(&Rights::default());
-        assert!(rights.explain && !rights.kick && rights.lists);
+        assert!(rights.explain && rights.invisible && rights.lists);
         assert_refused(&tokens, &signer.sign(&with("sub", json!("eve"))), "somebody else");
     }
 }
