@@ -7,6 +7,7 @@ use std::time::Duration;
 use herenow_client::protocol::Status;
 use herenow_client::{Disconnect, Event};
 use herenow_desktop::ui::Theme;
+use i_slint_backend_testing::AccessibleRole;
 use slint::{Color, ComponentHandle as _, Rgba8Pixel, SharedPixelBuffer};
 use support::people::{STATUSES, chosen, entry, office};
 use support::{DIVERGED, FRESH, STALE, World};
@@ -84,6 +85,33 @@ fn shape_of_dot(pixels: &SharedPixelBuffer<Rgba8Pixel>, right: u32, bottom: u32)
     let (left, top) = (right + 2 - 14, bottom + 2 - 14);
     let at = |x: u32, y: u32| pixels.as_slice()[(y * pixels.width() + x) as usize].r < 190;
     (0..14).flat_map(|y| (0..14).map(move |x| (left + x, top + y))).map(|(x, y)| at(x, y)).collect()
+}
+
+/// A name that shows as nothing is somebody who cannot be found. Fonts for it come from the system; the window brings one
+/// for Latin, Greek and Cyrillic letters.
+#[test]
+fn names_in_every_script_are_drawn() {
+    for (name, package) in [
+        ("Ada", "none"),
+        ("Ελένη", "none"),
+        ("Олег", "none"),
+        ("李小龍", "fonts-wqy-microhei"),
+        ("さくら", "fonts-wqy-microhei"),
+        ("فاطمة", "fonts-dejavu-core"),
+        ("שרה", "fonts-dejavu-core"),
+    ] {
+        let world = World::signed_in(vec![entry(9, name, Status::Available, "")]);
+        let label = world.screen.rows().into_values().find(|label| label.contains(name));
+        let row = world.screen.find(AccessibleRole::ListItem, &label.expect("a row"));
+        let top = row.absolute_position().y as u32;
+        let pixels = world.screen.pixels();
+        // Beside the avatar.
+        let is_ink =
+            |&(x, y): &(u32, u32)| pixels.as_slice()[(y * pixels.width() + x) as usize].r < 128;
+        let all = (top..top + 48).flat_map(|y| (60..300).map(move |x| (x, y)));
+        let ink = all.filter(is_ink).count();
+        assert!(ink > 20, "{name} has {ink} dark pixels; the package {package} has a font for it");
+    }
 }
 
 #[test]

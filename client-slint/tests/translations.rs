@@ -15,7 +15,7 @@ use herenow_client::protocol::Status;
 use herenow_client::{Disconnect, Event};
 use herenow_desktop::core::language::Language;
 use herenow_desktop::ui;
-use i_slint_backend_testing::AccessibleRole;
+use i_slint_backend_testing::{AccessibleRole, ElementHandle};
 use messages::{Message, messages_of_the_window, placeholders};
 use rspolib::{POEntry, POFile, pofile};
 use slint::ComponentHandle as _;
@@ -189,7 +189,10 @@ fn latin_words(text: &str) -> BTreeSet<String> {
 fn walk(language: Language) -> BTreeSet<String> {
     let world = World::speaking(language);
     let mut shown = BTreeSet::new();
-    let mut look = |world: &World| shown.extend(world.screen.words());
+    let mut look = |world: &World| {
+        expect_no_overlap(world, language);
+        shown.extend(world.screen.words());
+    };
     look(&world);
     // Sign-in, with each problem.
     for problem in [ui::SignInProblem::NoServer, ui::SignInProblem::NameTooLong] {
@@ -229,6 +232,42 @@ fn walk(language: Language) -> BTreeSet<String> {
         look(&world);
     }
     shown
+}
+
+/// Words are longer in one language than in another; none may push a control into the next.
+#[track_caller]
+fn expect_no_overlap(world: &World, language: Language) {
+    let controls = world.screen.controls();
+    let edges = |control: &ElementHandle| {
+        let (place, size) = (control.absolute_position(), control.size());
+        [place.x, place.y, place.x + size.width, place.y + size.height]
+    };
+    // Places are rounded to pixels.
+    let apart = |a: [f32; 4], b: [f32; 4]| {
+        a[2] <= b[0] + 1.0 || b[2] <= a[0] + 1.0 || a[3] <= b[1] + 1.0 || b[3] <= a[1] + 1.0
+    };
+    for (place, one) in controls.iter().enumerate() {
+        let [left, _, right, _] = edges(one);
+        let label = one.accessible_label();
+        assert!(left >= 0.0 && right <= 361.0, "{language:?}: {label:?} leaves the window");
+        for other in &controls[place + 1..] {
+            let both = (&label, other.accessible_label());
+            assert!(apart(edges(one), edges(other)), "{language:?}: {both:?} overlap");
+        }
+    }
+}
+
+#[test]
+fn what_stands_side_by_side_follows_the_direction_of_the_language() {
+    for language in Language::ALL {
+        let world = World::speaking(language);
+        world.sign_in(office());
+        // The user's card leads, whatever its words are; the sign-out comes last of the header.
+        let controls = world.screen.controls();
+        let (card, sign_out) =
+            (controls[0].absolute_position().x, controls[3].absolute_position().x);
+        assert_eq!(card > sign_out, language == Language::Arabic, "{language:?}");
+    }
 }
 
 #[test]
