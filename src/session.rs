@@ -514,6 +514,7 @@ pub fn goodbye(reason: CloseReason, text: String, come_back_after: Duration) -> 
             | R::InternalError
             | R::ServerCrash
             | R::CredentialExpired
+            | R::TooManyRequests
     );
     let come_back_after_ms = if reconnect { millis(come_back_after) } else { 0 };
     ServerMessage::Goodbye { reason, reconnect, come_back_after_ms, text }

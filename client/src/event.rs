@@ -230,6 +230,8 @@ fn display_goodbye(reason: CloseReason, text: &str, f: &mut fmt::Formatter<'_>) 
         CloseReason::NotAuthorized => "the server does not let you in",
         CloseReason::CredentialExpired => "what let you in has expired",
         CloseReason::TooManySessions => "this user is signed in from too many devices",
+        CloseReason::TooManyRequests => "this client asked for too much",
+        CloseReason::Kicked => "the operator ended this session",
         CloseReason::ConnectionClosed | CloseReason::ConnectionReset => "the connection ended",
         CloseReason::ProtocolError(_) => "the server did not understand this client",
     };

@@ -32,7 +32,7 @@ STATUSES = ["available", "away", "busy", "invisible", "offline"]
 REASONS = ["goodbye", "connection_closed", "connection_reset", "heartbeat_timeout", "replaced",
            "protocol_error", "slow_consumer", "server_shutdown", "name_in_use", "bad_hello",
            "unsupported_version", "sign_in_timeout", "server_full", "internal_error", "server_crash",
-           "too_many_sessions", "not_authorized", "credential_expired"]
+           "too_many_sessions", "not_authorized", "credential_expired", "too_many_requests", "kicked"]
 HEARTBEAT_TIMEOUT = REASONS.index("heartbeat_timeout")
 SERVER_FRAME_BYTES_MAX = 16_384
 ID_MAX, RANGES_MAX = 2**32 - 1, 64

@@ -41,6 +41,10 @@ pub enum CloseReason {
     NotAuthorized,
     /// What let the client in has come to its end, and was not renewed.
     CredentialExpired,
+    /// The client, or the user, asks for more than the limits allow, and does not stop.
+    TooManyRequests,
+    /// The operator sent the user away.
+    Kicked,
 }
 
 /// Which rule of the wire a peer broke. Numbers: `docs/protocol.md`, section 1.
@@ -64,7 +68,7 @@ pub enum Violation {
     Other,
 }
 
-const REASONS: [(u64, &str, CloseReason); 18] = {
+const REASONS: [(u64, &str, CloseReason); 20] = {
     use CloseReason as R;
     [
         (0, "goodbye", R::Goodbye),
@@ -85,6 +89,8 @@ const REASONS: [(u64, &str, CloseReason); 18] = {
         (15, "too_many_sessions", R::TooManySessions),
         (16, "not_authorized", R::NotAuthorized),
         (17, "credential_expired", R::CredentialExpired),
+        (18, "too_many_requests", R::TooManyRequests),
+        (19, "kicked", R::Kicked),
     ]
 };
 
@@ -131,6 +137,20 @@ impl CloseReason {
         self.row().1
     }
 
+    /// How many reasons there are.
+    pub const COUNT: usize = REASONS.len();
+
+    /// All of them, in the order of [`Self::index`].
+    pub fn all() -> impl Iterator<Item = Self> {
+        REASONS.iter().map(|row| row.2)
+    }
+
+    /// Its place among all reasons.
+    #[must_use]
+    pub fn index(self) -> usize {
+        usize::try_from(self.row().0).expect("numbers of reasons count from 0")
+    }
+
     /// The violation of a protocol error.
     #[must_use]
     pub fn violation(self) -> Option<Violation> {
@@ -170,6 +190,20 @@ impl Violation {
         VIOLATIONS.iter().find(|row| row.0 == number).map_or(Self::Other, |row| row.2)
     }
 
+    /// How many violations there are.
+    pub const COUNT: usize = VIOLATIONS.len();
+
+    /// All of them, in the order of [`Self::index`].
+    pub fn all() -> impl Iterator<Item = Self> {
+        VIOLATIONS.iter().map(|row| row.2)
+    }
+
+    /// Its place among all violations.
+    #[must_use]
+    pub fn index(self) -> usize {
+        usize::try_from(self.row().0).expect("numbers of violations count from 0")
+    }
+
     /// The number of this violation on the wire.
     #[must_use]
     pub fn to_wire(self) -> u64 {
@@ -196,6 +230,8 @@ mod tests {
 
     #[test]
     fn every_reason_survives_the_wire() {
+        assert!(CloseReason::all().map(CloseReason::index).eq(0..CloseReason::COUNT));
+        assert!(Violation::all().map(Violation::index).eq(0..Violation::COUNT));
         for (number, name, reason) in REASONS {
             assert_eq!(reason.to_wire().0, number);
             assert_eq!(reason.name(), name);

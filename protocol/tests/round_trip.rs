@@ -123,7 +123,7 @@ fn choice() -> impl Strategy<Value = Choice> {
 
 fn close_reason() -> impl Strategy<Value = CloseReason> {
     let violation = (0..=7_u64).prop_map(Violation::from_wire).prop_map(CloseReason::ProtocolError);
-    prop_oneof![3 => (0..=17_u64).prop_map(|number| CloseReason::from_wire(number, 0)), 1 => violation]
+    prop_oneof![3 => (0..=19_u64).prop_map(|number| CloseReason::from_wire(number, 0)), 1 => violation]
 }
 
 fn resume() -> impl Strategy<Value = Resume> {

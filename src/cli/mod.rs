@@ -96,6 +96,7 @@ fn is_refusal(reason: CloseReason) -> bool {
             | R::TooManySessions
             | R::NotAuthorized
             | R::CredentialExpired
+            | R::Kicked
     )
 }
 

@@ -421,7 +421,10 @@ fn kind_of_goodbye(reason: CloseReason) -> Kind {
         CloseReason::ServerFull => Kind::ServerFull,
         CloseReason::TooManySessions => Kind::TooManyDevices,
         CloseReason::NotAuthorized | CloseReason::CredentialExpired => Kind::SignInRefused,
-        CloseReason::InternalError | CloseReason::ServerCrash => Kind::ServerFailed,
+        CloseReason::InternalError
+        | CloseReason::ServerCrash
+        | CloseReason::TooManyRequests
+        | CloseReason::Kicked => Kind::ServerFailed,
     }
 }
 
