@@ -21,6 +21,8 @@ use herenow_protocol::OperatorKey;
 use herenow_protocol::limits::{DEFAULT_PORT, SIGN_IN_DEADLINE};
 
 use crate::auth::rights::{Rights, Rooms};
+use crate::limits::admission::Quota;
+use crate::limits::meter::Rates;
 use knob::configuration;
 
 #[cfg(test)]
@@ -116,6 +118,13 @@ configuration! {
     /// How log lines look: "text" for people, "json" for programs, "auto" for text on a terminal and JSON elsewhere.
     log_format: LogFormat = LogFormat::Auto, "format", "log-format", AfterRestart;
 
+    [admin]
+    /// Address and port for operators: /livez, /readyz and /metrics over HTTP. Empty: none.
+    /// None, because two servers on one computer would want the same, and because it takes a thread.
+    admin_listen: Option<SocketAddr> = None, "listen", "admin-listen", AfterRestart;
+    /// Answer operators outside this computer too: nothing there names anybody, but it tells how busy the server is.
+    admin_public: bool = false, "public", "admin-public", AfterRestart;
+
     [heartbeat]
     /// Heartbeat interval of clients that ask for none.
     /// With five misses a pulled cable is told within 10.5 s, while a phone still sleeps between beats.
@@ -147,6 +156,34 @@ configuration! {
     write_stall: Duration = Duration::from_secs(30), "write_stall", "write-stall", AtOnce;
 
     [limits]
+    /// Connections at a time. 0: as many as there may be descriptors, less 64 for everything else.
+    connections_max: usize = 0, "connections_max", "connections-max", AtOnce;
+    /// Connections at a time from one address, of IPv6 from one network of 64 bits; this computer's own are not counted.
+    /// Offices share an address. 0: no limit.
+    per_address_max: u32 = 64, "per_address_max", "per-address-max", AtOnce;
+    /// New connections from one address in ten seconds, twice as many at once.
+    /// 0: no limit.
+    new_per_address: u32 = 30, "new_per_address", "new-per-address", AtOnce;
+    /// Connections at a time that have not said who they are; a further one takes the place of who has waited longest.
+    /// 0: a tenth of all connections, but 1024 if there may be so many.
+    pre_sign_in_max: usize = 0, "pre_sign_in_max", "pre-sign-in-max", AtOnce;
+    /// Frames that a session may send in a second, twice as many at once; the fastest heartbeat takes half of it.
+    /// Who sends more is read from later, and sent away after ten seconds of that. 0: no limit.
+    frames_per_second: u32 = 20, "frames_per_second", "frames-per-second", AtOnce;
+    /// Bytes that a session may send in a second, twice as many at once.
+    /// 0: no limit.
+    bytes_per_second: u32 = 8 * 1024, "bytes_per_second", "bytes-per-second", AtOnce;
+    /// Changes of status and rooms that a session may make in a second, five at once: everybody is told of each.
+    /// 0: no limit.
+    changes_per_second: u32 = 1, "changes_per_second", "changes-per-second", AtOnce;
+    /// Sign-ins of one user in a second, sixteen at once, which is as many as there may be devices.
+    /// 0: no limit.
+    sign_ins_per_second: u32 = 2, "sign_ins_per_second", "sign-ins-per-second", AfterRestart;
+        /// Bytes of memory that the server may occupy.
+    /// From 70 % on addresses get half of their connections, from 85 % on nobody new gets in, from 95 % on the slowest
+    /// readers are sent away.
+    /// 0: what the process's control group allows; without that there is no limit.
+    memory_max: usize = 0, "memory_max", "memory-max", AfterRestart;
     /// How long a connection may take from being accepted to a complete sign-in, however slowly the bytes trickle.
     sign_in_deadline: Duration = SIGN_IN_DEADLINE, "sign_in_deadline", "sign-in-deadline", AtOnce;
     /// Connections accepted in a second, so that a storm of them leaves time for everyone else.
@@ -240,6 +277,12 @@ pub enum ConfigError {
         "--tls-listen needs --tls-certificate and --tls-key; `herenow init` makes them if you have none"
     )]
     NoCertificate,
+    /// Anybody could ask how busy the server is.
+    #[error(
+        "refusing to answer operators on {0}: anybody who reaches it could read the metrics. \
+         Give --admin-listen an address of this computer, or say --admin-public if that is what you want"
+    )]
+    AdminOpenToAll(SocketAddr),
     /// The interval is outside its limits.
     #[error("--heartbeat {got:?} is outside {min:?} to {max:?}")]
     Heartbeat {
@@ -308,6 +351,7 @@ impl ConfigError {
             Self::PlainToAll(_) => &["listen", "insecure-plaintext"],
             Self::Consent => &["mutual-consent", "auth"],
             Self::NoCertificate => &["tls-listen", "tls-certificate", "tls-key"],
+            Self::AdminOpenToAll(_) => &["admin-listen", "admin-public"],
             Self::Heartbeat { .. } => &["heartbeat", "heartbeat-min", "heartbeat-max"],
             Self::HeartbeatLimits(..) => &["heartbeat-min", "heartbeat-max"],
             Self::Misses(_) => &["misses"],
@@ -357,6 +401,11 @@ impl Config {
         }
         if self.tls_listen.is_some() && self.tls_files().is_none() {
             return Err(ConfigError::NoCertificate);
+        }
+        if let Some(admin) = self.admin_listen.filter(|admin| !admin.ip().is_loopback())
+            && !self.admin_public
+        {
+            return Err(ConfigError::AdminOpenToAll(admin));
         }
         let (min, max) = (self.heartbeat_min, self.heartbeat_max);
         if !(min..=max).contains(&self.heartbeat) {
@@ -450,6 +499,31 @@ impl Config {
         let shown = self.liveness(None).silence_max();
         let latest = if self.state.is_some() { latest.min(shown * 3 / 4) } else { latest };
         (soonest.min(latest), latest)
+    }
+
+    /// How many connections there may be.
+    #[must_use]
+    pub fn quota(&self) -> Quota {
+        let (connections, per_address) = (self.connections_max, self.per_address_max);
+        Quota { connections, per_address, new_per_address: self.new_per_address }
+    }
+
+    /// How many connections that have not signed in one of the arbiters may have; 0 for no limit.
+    #[must_use]
+    pub fn pre_sign_in_share(&self) -> usize {
+        let all = match self.pre_sign_in_max {
+            // A small server too must take everybody back at once after its restart.
+            0 => self.connections_max.div_ceil(10).max(1_024).min(self.connections_max),
+            all => all,
+        };
+        all.div_ceil(self.arbiters.max(1))
+    }
+
+    /// How much one session may say.
+    #[must_use]
+    pub fn rates(&self) -> Rates {
+        let (frames, bytes) = (self.frames_per_second, self.bytes_per_second);
+        Rates { frames, bytes, changes: self.changes_per_second }
     }
 
     /// After how long the kernel may give up on unacknowledged bytes. A backup only, so it is later

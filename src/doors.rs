@@ -6,11 +6,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use herenow::actors::gate::Gate;
-use herenow::actors::listener_actor::bind;
+use herenow::actors::listener_actor::{adopt, bind};
 use herenow::auth::AuthError;
 use herenow::tls::{Identity, TlsError};
 use herenow::{Clock, Config, Listeners, log_certificate};
 use herenow_client::protocol::CertificateFingerprint;
+use listenfd::ListenFd;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// The sockets of a server that is about to serve.
@@ -50,7 +51,9 @@ impl Doors {
         let tls = files.map(|(listen, files)| Ok((listen, Identity::open(files)?))).transpose();
         let tls = tls.map_err(Closed::Certificate)?;
         let gate = Arc::new(Gate::open(config, clock).map_err(Closed::Gate)?);
-        let (plain, address) = open(config.listen, config.arbiters)?;
+        // A service manager hands the plain socket over first, then the one for TLS.
+        let mut given = ListenFd::from_env();
+        let (plain, address) = open(&mut given, 0, config.listen, config.arbiters)?;
         let mut doors = Self {
             addresses: Addresses { plain: address, tls: None },
             listeners: Listeners::from(plain).guarded_by(Arc::clone(&gate)),
@@ -58,7 +61,7 @@ impl Doors {
             gate,
         };
         if let Some((listen, identity)) = tls {
-            let (listeners, address) = open(listen, config.arbiters)?;
+            let (listeners, address) = open(&mut given, 1, listen, config.arbiters)?;
             let certificate = identity.certificate();
             if certificate.is_expired(clock.now().unix_ms) {
                 tracing::warn!(
@@ -88,11 +91,22 @@ impl Doors {
     }
 }
 
+/// The socket that a service manager hands over at this place, or else one of our own.
 fn open(
+    given: &mut ListenFd,
+    place: usize,
     address: SocketAddr,
     arbiters: usize,
 ) -> Result<(Vec<std::net::TcpListener>, SocketAddr), Closed> {
-    let listeners = bind(address, arbiters).map_err(|error| Closed::Address(address, error))?;
+    let listeners = match given.take_tcp_listener(place) {
+        Ok(Some(listener)) => {
+            tracing::info!(place, "the socket is the service manager's");
+            adopt(listener, arbiters)
+        }
+        Ok(None) => bind(address, arbiters),
+        Err(error) => Err(error),
+    };
+    let listeners = listeners.map_err(|error| Closed::Address(address, error))?;
     let bound = listeners.first().and_then(|first| first.local_addr().ok()).unwrap_or(address);
     Ok((listeners, bound))
 }

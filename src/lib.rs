@@ -9,9 +9,12 @@ pub mod actors;
 pub mod auth;
 pub mod clock;
 pub mod config;
+pub mod counts;
 mod files;
 pub mod journal;
+pub mod limits;
 pub mod merge;
+pub mod metrics;
 mod pace;
 pub mod registry;
 pub mod roster;
@@ -28,16 +31,20 @@ use std::time::Duration;
 
 use actix::prelude::*;
 use actix_rt::Arbiter;
+use actix_web::dev::ServerHandle;
 use herenow_protocol::Epoch;
 use tokio::sync::{oneshot, watch};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
+use actors::admin::{self, Inside};
+use actors::desk::{Desk, memory_limit, watch_memory};
 use actors::fanout_actor::{FanoutActor, Fanouts};
 use actors::gate::Gate;
 use actors::lines::Lines;
 use actors::listener_actor::ListenerActor;
 use actors::messages::{Drain, Finish, Reconfigure, StopAccepting, StopPublishing};
+use actors::pulse::{self, Pulse};
 use actors::registry_actor::RegistryActor;
 use actors::session_actor::Local;
 pub use clock::Clock;
@@ -71,6 +78,7 @@ pub async fn run(
     let (registry_state, store) = open_registry(&config, clock)?;
     let registry_context = Context::<RegistryActor>::new();
     let registry = registry_context.address();
+    let desk = Arc::new(Desk::default());
     let mut threads = Vec::new();
     let mut posts = Vec::new();
     let listeners = listeners.into();
@@ -87,6 +95,7 @@ pub async fn run(
             clock,
             registry: registry.clone(),
             gate: Arc::clone(&gate),
+            desk: Arc::clone(&desk),
         };
         if arbiter == 0 {
             posts.push(station.open(doors));
@@ -100,10 +109,26 @@ pub async fn run(
         actix_rt::spawn(follow_certificate(identity, clock, shutdown.clone()));
     }
     let fanouts = Fanouts(posts.iter().map(|post| post.fanout.clone()).collect());
-    registry_context.run(RegistryActor::new(registry_state, fanouts, clock, store.clone()));
+    let pulse = Arc::new(Pulse::new(clock.instant()));
+    let inside = Inside {
+        fanouts: fanouts.clone(),
+        registry: registry.clone(),
+        store: store.clone(),
+        pulse: Arc::clone(&pulse),
+        clock,
+    };
+    let registry_actor = RegistryActor::new(registry_state, fanouts, clock, store.clone());
+    registry_context.run(registry_actor.limited(config.sign_ins_per_second));
+    actix_rt::spawn(pulse::probe(registry.clone(), Arc::clone(&pulse), clock));
+    // One of each arbiter: they share what there is to give up.
+    let listeners = posts.iter().filter_map(|post| post.listeners.first().cloned()).collect();
+    let memory = if config.memory_max > 0 { config.memory_max as u64 } else { memory_limit() };
+    actix_rt::spawn(watch_memory(desk, memory, listeners));
+    let admin = open_admin(&config, inside)?;
     serving(&config);
 
     follow(&mut configs, &posts, &shutdown).await;
+    pulse.stop();
     let patience = configs.borrow().shutdown_deadline;
     stop(&posts, &registry, patience).await;
     for thread in threads {
@@ -111,12 +136,29 @@ pub async fn run(
         // A thread that panicked has nothing left to stop.
         let _ = thread.join();
     }
+    if let Some(admin) = admin {
+        admin.stop(false).await;
+    }
     // Their last words to the registry came before they ended.
     let _ = registry.send(Finish).await;
     if let Some(store) = store {
         store.close(true);
     }
     Ok(())
+}
+
+/// Begins to answer operators, where the configuration says so.
+fn open_admin(config: &Config, inside: Inside) -> io::Result<Option<ServerHandle>> {
+    let Some(address) = config.admin_listen else { return Ok(None) };
+    let explained = |error| io::Error::other(format!("cannot listen on {address}: {error}"));
+    let listener = TcpListener::bind(address).map_err(explained)?;
+    if let Ok(address) = listener.local_addr() {
+        tracing::info!(%address, "operators may ask for /livez, /readyz and /metrics");
+    }
+    let server = admin::serve(listener, inside)?;
+    let handle = server.handle();
+    actix_rt::spawn(server);
+    Ok(Some(handle))
 }
 
 /// The registry, empty or as a former process left it, and the store that it writes into.
@@ -233,15 +275,17 @@ struct Station {
     clock: Clock,
     registry: Addr<RegistryActor>,
     gate: Arc<Gate>,
+    desk: Arc<Desk>,
 }
 
 impl Station {
     /// Starts serving on this thread.
     fn open(self, doors: Doors) -> Post {
-        let Self { arbiter, config, clock, registry, gate } = self;
+        let Self { arbiter, config, clock, registry, gate, desk } = self;
         let lines = Lines::new(arbiter, Tick::new(config.tick, config.tick_max));
         let fanout = FanoutActor::new(lines.clone(), Arc::clone(&config), clock).start();
-        let local = Rc::new(Local::new(&config, clock, registry, lines).guarded_by(gate));
+        let local = Local::new(&config, clock, registry, lines).guarded_by(gate).sharing(desk);
+        let local = Rc::new(local);
         let open = |(listener, tls)| ListenerActor::new(listener, Rc::clone(&local), tls).start();
         Post { listeners: doors.into_iter().map(open).collect(), fanout }
     }

@@ -39,6 +39,7 @@ use herenow_protocol::{
 
 use crate::clock::Moment;
 use crate::config::{Config, LastSeenTold, Liveness};
+use crate::counts::Detections;
 use crate::journal::{Fingerprint, Record};
 use crate::roster::{BucketBatch, Missed, PageBatch, PublishedDelta, RangeBatch};
 use crate::tick::Tick;
@@ -121,6 +122,20 @@ impl SignIn {
     #[must_use]
     pub fn proven(self, is_proven: bool) -> Self {
         Self { is_proven, ..self }
+    }
+}
+
+impl SignIn {
+    /// Under which name.
+    #[must_use]
+    pub fn name(&self) -> &DisplayName {
+        &self.hello.name
+    }
+
+    /// Whether others will see it.
+    #[must_use]
+    pub fn is_listed(&self) -> bool {
+        !self.hello.observe
     }
 }
 
@@ -299,6 +314,20 @@ pub struct Registry {
     deadlines: Deadlines,
     last_seen: LastSeen,
     divergences: u64,
+    detections: Detections,
+}
+
+/// Who is here, in numbers.
+#[derive(Clone, Debug)]
+pub struct Roll {
+    /// Sessions, observers and resumable ones included.
+    pub sessions: u64,
+    /// Users whom others see.
+    pub users: u64,
+    /// Repairs that clients asked for.
+    pub divergences: u64,
+    /// How long it took until those who vanished were told gone.
+    pub detections: Detections,
 }
 
 impl Command {
@@ -328,6 +357,7 @@ impl Registry {
             deadlines: Deadlines::default(),
             last_seen,
             divergences: 0,
+            detections: Detections::default(),
             rules,
         }
     }
@@ -365,6 +395,21 @@ impl Registry {
         self.run_deadlines(now, effects);
         if self.flush_at.is_some_and(|at| at <= now.instant) {
             self.flush(now.instant, effects);
+        }
+        // What is still held back is waited for by `flush_at`.
+        if self.flush_at.is_none_or(|at| at > now.instant) {
+            self.detections.published(now.instant);
+        }
+    }
+
+    /// Who is here, in numbers.
+    #[must_use]
+    pub fn roll(&self) -> Roll {
+        Roll {
+            sessions: self.sessions.len() as u64,
+            users: u64::from(self.rooms.lobby().proof().count),
+            divergences: self.divergences,
+            detections: self.detections.clone(),
         }
     }
 

@@ -7,10 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_rt::System;
+use herenow::actors::pulse::tell_manager;
 use herenow::config::AuthMode;
 use herenow::config::knob::Knob;
 use herenow::{Clock, Config};
 use herenow_client::protocol::OperatorKey;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -67,6 +70,7 @@ pub(crate) fn serve(
     rereader: Option<Rereader>,
     begin: impl FnOnce(&Addresses, &Config),
 ) -> ExitCode {
+    let config = with_all_descriptors(config);
     let clock = Clock::system();
     let doors = match Doors::open(&config, clock) {
         Ok(doors) => doors,
@@ -81,12 +85,39 @@ pub(crate) fn serve(
         let (told, config) = watch::channel(Arc::new(config));
         actix_rt::spawn(Signals::install()?.obey(shutdown.clone(), rereader, told));
         actix_rt::spawn(doors.reread(clock));
-        let begin = |config: &Config| begin(&addresses, config);
+        let begin = |config: &Config| {
+            begin(&addresses, config);
+            tell_manager(&[NotifyState::Ready]);
+        };
         herenow::run(doors.listeners, config, clock, shutdown, begin).await
     });
     match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(EXIT_OS, &error),
+    }
+}
+
+/// Descriptors that are not for connections: the log, the store, listeners, runtimes.
+const OTHER_DESCRIPTORS: u64 = 64;
+
+/// Asks for as many descriptors as the system grants, and makes what it grants the limit of connections unless there is one.
+fn with_all_descriptors(config: Config) -> Config {
+    let (_, granted) = getrlimit(Resource::RLIMIT_NOFILE).unwrap_or((1024, 1024));
+    if let Err(error) = setrlimit(Resource::RLIMIT_NOFILE, granted, granted) {
+        tracing::warn!(%error, "cannot ask for more descriptors");
+    }
+    let (usable, _) = getrlimit(Resource::RLIMIT_NOFILE).unwrap_or((1024, 1024));
+    let most = usize::try_from(usable.saturating_sub(OTHER_DESCRIPTORS)).unwrap_or(usize::MAX);
+    if config.connections_max > most {
+        tracing::warn!(
+            wanted = config.connections_max,
+            most,
+            "not enough descriptors for all connections"
+        );
+    }
+    match config.connections_max {
+        0 => Config { connections_max: most.max(1), ..config },
+        wanted => Config { connections_max: wanted.min(most.max(1)), ..config },
     }
 }
 
@@ -141,15 +172,16 @@ impl Rereader {
             Ok(loaded) => loaded,
             Err(error) => return keep_old(&error),
         };
+        let warnings = loaded.warnings;
         let old = Arc::clone(&told.borrow());
-        let reloaded = match old.reloaded(&loaded.config) {
+        let reloaded = match old.reloaded(&with_all_descriptors(loaded.config)) {
             Ok(reloaded) => reloaded,
             Err(error) => return keep_old(&error),
         };
         if let Err(error) = self.logging.follow(&reloaded.config) {
             return keep_old(&error);
         }
-        loaded.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+        warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
         let (changed, waiting) = (names(&reloaded.changed), names(&reloaded.waiting));
         tracing::info!(changed, "configuration reloaded");
         if !waiting.is_empty() {
@@ -165,6 +197,14 @@ fn keep_old(error: &dyn std::fmt::Display) {
 
 fn names(knobs: &[&Knob]) -> String {
     knobs.iter().map(|knob| knob.name()).collect::<Vec<_>>().join(" ")
+}
+
+/// A service manager of a newer kind wants to know when a reload began.
+fn tell_reloading() {
+    match NotifyState::monotonic_usec_now() {
+        Ok(now) => tell_manager(&[NotifyState::Reloading, now]),
+        Err(error) => tracing::debug!(%error, "no monotonic clock"),
+    }
 }
 
 /// The signals that a server obeys.
@@ -188,11 +228,16 @@ impl Signals {
         rereader: Option<Rereader>,
         told: watch::Sender<Arc<Config>>,
     ) {
-        let reread = || match &rereader {
-            Some(rereader) => rereader.reread(&told),
-            None => tracing::info!("there is no configuration to read again"),
+        let reread = || {
+            tell_reloading();
+            match &rereader {
+                Some(rereader) => rereader.reread(&told),
+                None => tracing::info!("there is no configuration to read again"),
+            }
+            tell_manager(&[NotifyState::Ready]);
         };
         let signal = self.next_stop(reread).await;
+        tell_manager(&[NotifyState::Stopping]);
         tracing::info!(signal, "stopping; a second signal stops at once");
         shutdown.cancel();
         std::process::exit(128 + self.next_stop(|| {}).await);

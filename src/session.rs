@@ -8,7 +8,8 @@
 use std::time::{Duration, Instant};
 
 use herenow_protocol::limits::{
-    CLIENT_FRAME_BYTES_MAX, HELLO_BYTES_MAX, HELLO_WITH_CREDENTIAL_BYTES_MAX, VERSION,
+    CLIENT_FRAME_BYTES_MAX, FRAME_PREFIX_BYTES, HELLO_BYTES_MAX, HELLO_WITH_CREDENTIAL_BYTES_MAX,
+    VERSION,
 };
 use herenow_protocol::message::{BadHello, Incoming};
 use herenow_protocol::{
@@ -18,6 +19,7 @@ use herenow_protocol::{
 
 use crate::auth::{Grant, REFUSED};
 use crate::config::{AuthMode, Config, Liveness};
+use crate::limits::meter::{Load, Meter, Verdict};
 use crate::registry::{Answer, Command, SignedIn};
 
 mod granted;
@@ -38,6 +40,10 @@ pub struct Session {
     misses: u8,
     /// The newest sign of life.
     heard_at: Instant,
+    /// What it has said lately.
+    meter: Meter,
+    /// It has said too much for now.
+    paused: bool,
     /// When the next check is expected, to notice a stall of our own. Until `Hello` has come, its deadline.
     next_check: Instant,
     /// What it may do, where not everybody may do everything.
@@ -94,6 +100,8 @@ pub enum Effect {
     Ack(u64),
     /// Signed in under this rule: beat and tune the socket accordingly. Others see `me`.
     SignedIn(Liveness, Option<Presence>),
+    /// Read on after this time, and then call [`Session::go_on`].
+    Pause(Duration),
     /// The last round trip that the client measured, in microseconds.
     RoundTrip(u64),
     /// Open this view, from its first page on.
@@ -123,8 +131,16 @@ impl Session {
     pub fn new(config: &Config, now: Instant) -> Self {
         let (heartbeat_ms, misses) = config.liveness(None).numbers();
         let next_check = now + config.sign_in_deadline;
-        let (state, heard_at, granted) = (State::AwaitingHello, now, None);
-        Self { state, heartbeat_ms, misses, heard_at, next_check, granted }
+        Self {
+            state: State::AwaitingHello,
+            heartbeat_ms,
+            misses,
+            heard_at: now,
+            meter: Meter::default(),
+            paused: false,
+            next_check,
+            granted: None,
+        }
     }
 
     /// The newest sign of life.
@@ -151,10 +167,11 @@ impl Session {
         }
     }
 
-    /// Whether the next frame must wait for the registry's answer.
+    /// Whether the next frame must wait: for the registry's answer, or because there were too many.
     #[must_use]
     pub fn is_busy(&self) -> bool {
-        matches!(self.state, State::SigningIn | State::SignedIn { unanswered: Some(_) })
+        self.paused
+            || matches!(self.state, State::SigningIn | State::SignedIn { unanswered: Some(_) })
     }
 
     /// Whether the connection is over; nothing more is received or checked.
@@ -173,8 +190,35 @@ impl Session {
     ) {
         self.heard_at = now;
         match Incoming::decode(body) {
-            Ok(incoming) => self.dispatch(incoming, config, effects),
+            Ok(incoming) => {
+                let bytes = u32::try_from(FRAME_PREFIX_BYTES + body.len()).unwrap_or(u32::MAX);
+                let load = Load { bytes, is_change: is_change(&incoming) };
+                self.dispatch(incoming, config, effects);
+                self.meter(load, config, now, effects);
+            }
             Err(error) => self.violated(&error, effects),
+        }
+    }
+
+    /// The pause that an effect asked for is over.
+    pub fn go_on(&mut self) {
+        self.paused = false;
+    }
+
+    fn meter(&mut self, load: Load, config: &Config, now: Instant, effects: &mut Vec<Effect>) {
+        if !self.is_signed_in() {
+            return;
+        }
+        match self.meter.charge(load, &config.rates(), now) {
+            Verdict::GoOn => {}
+            Verdict::Wait(pause) => {
+                self.paused = true;
+                effects.push(Effect::Pause(pause));
+            }
+            Verdict::SendAway => {
+                let text = "more was sent than the limits of this server allow".to_owned();
+                self.close(CloseReason::TooManyRequests, text, effects);
+            }
         }
     }
 
@@ -563,6 +607,13 @@ fn done(request: u32, view: Option<ViewId>) -> Effect {
 
 fn failed(request: u32, code: ErrorCode, text: String) -> Effect {
     Effect::Send(ServerMessage::Error { request, code, text })
+}
+
+/// Whether others may have to be told of what comes here.
+fn is_change(incoming: &Incoming) -> bool {
+    use ClientMessage as M;
+    let Incoming::Message(message) = incoming else { return false };
+    matches!(message, M::SetStatus { .. } | M::Join { .. } | M::Leave { .. })
 }
 
 fn millis(duration: Duration) -> u64 {

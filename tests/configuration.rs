@@ -152,11 +152,13 @@ fn at_sighup_new_sessions_get_what_can_be_reloaded_and_the_rest_is_named() {
     wait_for("the reload", PATIENCE, || {
         server.log().contains("configuration reloaded").then_some(())
     });
-    assert!(server.log().contains("fanout.tick"), "{}", server.log());
+    wait_for("what waits", PATIENCE, || server.log().contains("fanout.tick").then_some(()));
     // Every thread has taken it over by the time that a few sign-ins show it.
+    let mut names = (0..).map(|n| format!("new {n}"));
     wait_for("a session under the new rule", PATIENCE, || {
+        let name = names.next().expect("there are enough names");
         let mut new = ScriptedPeer::connect(server.address);
-        (new.sign_in(hello("new")).heartbeat_ms == 500).then_some(())
+        (new.sign_in(hello(&name)).heartbeat_ms == 500).then_some(())
     });
     old.round_trip();
 

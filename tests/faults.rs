@@ -11,7 +11,7 @@ use herenow_protocol::{Choice, ClientMessage, CloseReason, Presence, Status, Sta
 use nix::sys::signal::Signal;
 use support::clients::{Client, Told};
 use support::peer::{Herd, Next, ScriptedPeer, hello};
-use support::server::TestServer;
+use support::server::{TestServer, UNLIMITED};
 use support::{PATIENCE, now, say, say_spread, wait_for};
 
 /// A client that must outlast a frozen server asks for beats so rare that its bound is longer.
@@ -114,7 +114,7 @@ fn a_frozen_client_is_told_gone_although_its_kernel_answers_and_comes_back() {
 
 #[test]
 fn a_connection_that_is_reset_ends_alone() {
-    let mut server = TestServer::start(&["--grace", "0s"]);
+    let mut server = TestServer::start(&[&["--grace", "0s"], &UNLIMITED[..]].concat());
     let mut watcher = ScriptedPeer::watching(server.address, "watcher");
     let beats = ClientMessage::Heartbeat { n: 1, round_trip_us: 0 }.encode().repeat(500);
     for name in names("reset", 100) {
@@ -247,7 +247,7 @@ fn a_server_without_descriptors_rests_serves_its_users_and_recovers() {
 #[test]
 fn whoever_asks_and_never_reads_is_bounded_and_sent_away() {
     const GROWTH_MAX: u64 = 1024 * 1024;
-    let server = TestServer::start(&["--heartbeat", "1s"]);
+    let server = TestServer::start(&[&["--heartbeat", "1s"], &UNLIMITED[..]].concat());
     let address = server.address;
     let mut watcher = ScriptedPeer::watching(address, "watcher");
     // The first of its kind touches memory that is used again for all others.
@@ -283,7 +283,7 @@ fn whoever_asks_and_never_reads_is_bounded_and_sent_away() {
 fn a_watcher_that_does_not_read_for_a_while_gets_the_newest_list_and_costs_little() {
     const GROWTH_MAX: u64 = 1024 * 1024;
     const ROUNDS: usize = 150;
-    let server = TestServer::start(&["--heartbeat", "2s"]);
+    let server = TestServer::start(&[&["--heartbeat", "2s"], &UNLIMITED[..]].concat());
     let mut healthy = ScriptedPeer::watching(server.address, "healthy");
     let names = names("talker", 40);
     let mut talkers: Vec<_> =

@@ -15,7 +15,7 @@ use herenow_protocol::{
 };
 use nix::sys::signal::Signal;
 use support::peer::{Goodbye, Next, ScriptedPeer, hello};
-use support::server::{HERENOW, TestServer};
+use support::server::{HERENOW, TestServer, UNLIMITED};
 use support::{PATIENCE, now, say, wait_for};
 
 /// From the order to stop to the end of the process, at most.
@@ -109,7 +109,7 @@ fn at_sigterm_everyone_is_told_when_to_come_back() {
 
 #[test]
 fn clients_that_take_nothing_do_not_hold_up_a_shutdown() {
-    let mut server = TestServer::start(&["--heartbeat", "10s"]);
+    let mut server = TestServer::start(&[&["--heartbeat", "10s"], &UNLIMITED[..]].concat());
     let mut healthy = ScriptedPeer::watching(server.address, "healthy");
     let clogged = clogged_peers(server.address, 10);
     healthy.round_trip();
@@ -129,7 +129,7 @@ fn clients_that_take_nothing_do_not_hold_up_a_shutdown() {
 #[test]
 fn a_second_signal_ends_the_server_at_once() {
     for (second, code) in [(Signal::SIGTERM, 143), (Signal::SIGINT, 130)] {
-        let mut server = TestServer::start(&["--heartbeat", "10s"]);
+        let mut server = TestServer::start(&[&["--heartbeat", "10s"], &UNLIMITED[..]].concat());
         let mut healthy = ScriptedPeer::signed_in(server.address, "healthy");
         // Somebody to wait for, so that the server is still there when the second signal comes.
         let clogged = clogged_peer(server.address, "clogged");

@@ -62,12 +62,22 @@ impl Source {
     }
 }
 
-/// The command that serves as a measure needs it: accepting is not paced, since the load paces itself.
+/// What a server limits per session and user, and a load of few loud ones would run into; 0 stands for no limit.
+const UNLIMITED: [&str; 5] = [
+    "--frames-per-second=0",
+    "--bytes-per-second=0",
+    "--changes-per-second=0",
+    "--sign-ins-per-second=0",
+    "--pre-sign-in-max=1000000",
+];
+
+/// The command that serves as a measure needs it: nothing is paced, since the load paces itself.
 fn serve(program: &Path, threads: usize) -> Command {
     let mut command = Command::new(program);
     command
         .args(["serve", "--listen", "127.0.0.1:0", "--accept-rate", "1000000"])
         .args(["--threads", &threads.to_string()])
+        .args(UNLIMITED)
         .env_remove("HERENOW_STATE")
         .env("HERENOW_CONFIG", "")
         .env("RUST_LOG", "warn");

@@ -13,10 +13,11 @@ use herenow_protocol::{CloseReason, ServerMessage};
 
 use super::line::SharedLine;
 use super::lines::{Lines, Watchers};
-use super::messages::{Drain, Inspect, Publish, Reconfigure, ToSession};
+use super::messages::{Drain, Inspect, Publish, Reconfigure, TakeStock, ToSession};
 use super::publication::Publication;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::counts::Left;
 use crate::registry::{ConnectionId, Delivery, Vitals};
 use crate::session::goodbye;
 
@@ -83,14 +84,23 @@ impl FanoutActor {
         last: bool,
     ) {
         let now = self.clock.instant();
+        let mut left = Left::default();
         for (_, line) in watchers {
-            line.borrow_mut().tell(&publication.deltas, now);
+            let mut line = line.borrow_mut();
+            line.tell(&publication.deltas, now);
+            left.add(line.take_left());
         }
         self.budget -= watchers.len();
         let now = self.clock.instant();
         if last {
             publication.written(now);
         }
+        self.lines.count(|counts| {
+            counts.left(left);
+            if last && !watchers.is_empty() {
+                counts.fanout.add(publication.age(now));
+            }
+        });
         self.lines.wrote(publication.age(now), now);
     }
 
@@ -113,6 +123,8 @@ impl FanoutActor {
             }
         }
         line.flush(self.clock.instant());
+        let left = line.take_left();
+        self.lines.count(|counts| counts.left(left));
     }
 
     fn rest(&mut self, ctx: &mut Context<Self>) {
@@ -172,6 +184,14 @@ impl Handler<Inspect> for FanoutActor {
         MessageResult(
             self.lines.get(connection).map(|line| line.borrow().vitals(self.clock.instant())),
         )
+    }
+}
+
+impl Handler<TakeStock> for FanoutActor {
+    type Result = MessageResult<TakeStock>;
+
+    fn handle(&mut self, _: TakeStock, _: &mut Context<Self>) -> Self::Result {
+        MessageResult(self.lines.stock())
     }
 }
 

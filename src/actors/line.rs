@@ -16,6 +16,7 @@ use super::outbox::Outbox;
 use super::socket::{AnySocket, Socket};
 use crate::clock::Mark;
 use crate::config::Liveness;
+use crate::counts::Left;
 use crate::registry::Vitals;
 use crate::roster::PublishedDelta;
 
@@ -43,6 +44,8 @@ pub struct Line {
     round_trip_us: u32,
     /// The session is to look at the clock.
     checks: bool,
+    /// What the socket took and nobody has counted yet.
+    left: Left,
 }
 
 impl Line {
@@ -60,6 +63,7 @@ impl Line {
             interval_ms: 0,
             round_trip_us: 0,
             checks: false,
+            left: Left::default(),
         }
     }
 
@@ -191,10 +195,12 @@ impl Line {
         mut write: impl FnMut(&mut AnySocket, &[IoSlice<'_>]) -> Poll<io::Result<usize>>,
     ) -> Poll<io::Result<()>> {
         let Self { outbox, socket, .. } = self;
-        let waiting = outbox.queued_bytes();
+        let (frames, bytes) = (outbox.queued_frames(), outbox.queued_bytes());
         let written = outbox.flush(now, |slices| write(socket, slices));
-        if outbox.queued_bytes() < waiting {
+        if outbox.queued_bytes() < bytes {
             self.sent = Some(Mark::of(now));
+            let (frames, bytes) = (frames - outbox.queued_frames(), bytes - outbox.queued_bytes());
+            self.left.add(Left { frames: short(frames), bytes: short(bytes) });
         }
         written
     }
@@ -203,6 +209,11 @@ impl Line {
     #[must_use]
     pub fn is_at_rest(&self) -> bool {
         self.error.is_none() && self.outbox.is_at_rest() && self.socket.holds_nothing_back()
+    }
+
+    /// What the socket took since this was last asked.
+    pub fn take_left(&mut self) -> Left {
+        std::mem::take(&mut self.left)
     }
 
     /// Reads what has come.
@@ -258,4 +269,9 @@ fn try_write(socket: &mut AnySocket, slices: &[IoSlice<'_>]) -> Poll<io::Result<
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Poll::Pending,
         written => Poll::Ready(written),
     }
+}
+
+/// What one socket takes before it is counted is little.
+fn short(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
 }

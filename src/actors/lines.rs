@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 use herenow_protocol::ViewId;
 
 use super::line::SharedLine;
+use super::messages::Stock;
+use crate::counts::Counts;
 use crate::registry::ConnectionId;
 use crate::tick::Tick;
 
@@ -24,6 +26,7 @@ struct Shared {
     watchers: RefCell<HashMap<ViewId, Watchers>>,
     /// How far publications are apart, as far as this arbiter knows.
     tick: Cell<Tick>,
+    counts: RefCell<Counts>,
 }
 
 #[derive(Default)]
@@ -43,8 +46,27 @@ impl Lines {
             places: RefCell::default(),
             watchers: RefCell::default(),
             tick: Cell::new(tick),
+            counts: RefCell::default(),
         };
         Self(Rc::new(shared))
+    }
+
+    /// Counts something.
+    pub fn count(&self, count: impl FnOnce(&mut Counts)) {
+        count(&mut self.0.counts.borrow_mut());
+    }
+
+    /// What has been counted, and what the lines are like now.
+    #[must_use]
+    pub fn stock(&self) -> Stock {
+        let (mut outbox_bytes, mut blocked) = (0, 0);
+        for (_, line) in self.0.places.borrow().lines.iter().flatten() {
+            let line = line.borrow();
+            outbox_bytes += line.outbox.queued_bytes() as u64;
+            blocked += u64::from(line.outbox.outflow().blocked_since.is_some());
+        }
+        let (counts, connections) = (*self.0.counts.borrow(), self.len() as u64);
+        Stock { counts, connections, outbox_bytes, blocked }
     }
 
     /// The registry's tick.
@@ -133,6 +155,16 @@ impl Lines {
     pub fn all(&self) -> Vec<SharedLine> {
         let places = self.0.places.borrow();
         places.lines.iter().flatten().map(|(_, line)| Rc::clone(line)).collect()
+    }
+
+    /// Those for whom the most waits: a sixteenth of those for whom anything does, at least one.
+    #[must_use]
+    pub fn slowest(&self) -> Vec<SharedLine> {
+        let waiting = |line: &SharedLine| line.borrow().outbox.queued_bytes();
+        let mut slow: Vec<_> = self.all().into_iter().filter(|line| waiting(line) > 0).collect();
+        slow.sort_by_cached_key(|line| std::cmp::Reverse(waiting(line)));
+        slow.truncate(slow.len().div_ceil(16));
+        slow
     }
 
     /// How many lines there are.

@@ -10,7 +10,7 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
-use super::messages::{Reconfigure, StopAccepting};
+use super::messages::{Reconfigure, Relieve, StopAccepting};
 use super::session_actor::{Local, SessionActor};
 use super::socket::{keep_alive, log_refusal};
 use super::tls_socket::Handshakes;
@@ -23,8 +23,9 @@ const BACKLOG: i32 = 4096;
 /// What the kernel may hold of a reader that reads nothing, in bytes; it doubles the number itself.
 const SEND_BUFFER: usize = 16 * 1024;
 
-/// Waits between tries to accept while descriptors are exhausted.
-const BACK_OFF: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
+/// Waits between tries to accept while descriptors are exhausted: ten tries a second cost nothing, and who waits is let in
+/// soon after there is a place.
+const BACK_OFF: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(100));
 
 /// Opens one listening socket per arbiter, all on the same address.
 ///
@@ -41,6 +42,24 @@ pub fn bind(address: SocketAddr, arbiters: usize) -> io::Result<Vec<std::net::Tc
     let address = first.local_addr()?;
     let others = (1..arbiters).map(|_| open(address, true));
     std::iter::once(Ok(first)).chain(others).collect()
+}
+
+/// Takes a listening socket over that somebody else opened, such as a service manager, for this many arbiters. They share
+/// it, and with it the connections that wait there while no server runs.
+///
+/// # Errors
+/// The operating system's.
+pub fn adopt(
+    listener: std::net::TcpListener,
+    arbiters: usize,
+) -> io::Result<Vec<std::net::TcpListener>> {
+    let socket = SockRef::from(&listener);
+    // Accepted sockets inherit these.
+    socket.set_tcp_nodelay(true)?;
+    socket.set_send_buffer_size(SEND_BUFFER)?;
+    socket.set_nonblocking(true)?;
+    let others: Vec<_> = (1..arbiters).map(|_| listener.try_clone()).collect::<io::Result<_>>()?;
+    Ok(std::iter::once(listener).chain(others).collect())
 }
 
 fn open(address: SocketAddr, shared: bool) -> io::Result<std::net::TcpListener> {
@@ -101,6 +120,14 @@ impl Handler<Reconfigure> for ListenerActor {
 
     fn handle(&mut self, Reconfigure(config): Reconfigure, _: &mut Context<Self>) {
         self.local.reconfigure(&config);
+    }
+}
+
+impl Handler<Relieve> for ListenerActor {
+    type Result = ();
+
+    fn handle(&mut self, Relieve(pressure): Relieve, _: &mut Context<Self>) {
+        self.local.relieve(pressure);
     }
 }
 

@@ -7,7 +7,9 @@ use actix::Message;
 
 use super::publication::Publication;
 use crate::config::Config;
-use crate::registry::{Answer, Command, ConnectionId, Delivery, Vitals};
+use crate::counts::Counts;
+use crate::limits::memory::Pressure;
+use crate::registry::{Answer, Command, ConnectionId, Delivery, Roll, Vitals};
 
 /// A connection's command. To the registry.
 #[derive(Debug, Message)]
@@ -44,10 +46,38 @@ pub struct ToSession {
 #[rtype(result = "Option<Vitals>")]
 pub struct Inspect(pub ConnectionId);
 
+/// What has been counted here? To every fan-out.
+#[derive(Debug, Message)]
+#[rtype(result = "Stock")]
+pub struct TakeStock;
+
+/// What an arbiter has counted.
+#[derive(Clone, Debug)]
+pub struct Stock {
+    /// Everything that was counted since the start.
+    pub counts: Counts,
+    /// Open connections.
+    pub connections: u64,
+    /// Bytes that wait for them.
+    pub outbox_bytes: u64,
+    /// Connections that take none at the moment.
+    pub blocked: u64,
+}
+
+/// Who is here? To the registry.
+#[derive(Debug, Message)]
+#[rtype(result = "Roll")]
+pub struct CallRoll;
+
 /// What counts from now on. To every listener and every fan-out.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct Reconfigure(pub Arc<Config>);
+
+/// Memory is short: give up what can be given up. To every listener, again and again while that lasts.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Relieve(pub Pressure);
 
 /// Accept no more. To every listener.
 #[derive(Debug, Message)]

@@ -27,9 +27,14 @@
 //! any arbiter still writes what was published before: see [`publication`]. Changes wait in the rosters meanwhile, where
 //! the newest state of a user replaces the older one. A line: see [`outbox`].
 //!
+//! **Watching over it**: [`pulse`] sends a probe through the registry every second; [`admin`] answers whoever asks over HTTP how
+//! the server is. Each arbiter counts what it does in plain numbers, see [`crate::counts`], which are added up when asked for.
+//!
 //! **Shutdown**: listeners stop, the registry publishes no more, each fan-out says goodbye on every
 //! line and waits for them to drain, arbiters stop.
 
+pub mod admin;
+pub mod desk;
 pub mod fanout_actor;
 pub mod gate;
 pub mod line;
@@ -38,6 +43,7 @@ pub mod listener_actor;
 pub mod messages;
 pub mod outbox;
 pub mod publication;
+pub mod pulse;
 pub mod registry_actor;
 pub mod session_actor;
 pub mod socket;

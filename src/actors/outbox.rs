@@ -326,6 +326,12 @@ impl Outbox {
         self.queue.is_empty()
     }
 
+    /// Frames that wait for the socket, a begun one included.
+    #[must_use]
+    pub fn queued_frames(&self) -> usize {
+        self.queue.len()
+    }
+
     /// Bytes that wait for the socket.
     #[must_use]
     pub fn queued_bytes(&self) -> usize {

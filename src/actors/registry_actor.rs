@@ -10,13 +10,15 @@ use std::time::{Duration, Instant};
 
 use actix::dev::{MessageResponse, OneshotSender};
 use actix::prelude::*;
+use herenow_protocol::CloseReason;
 
 use super::fanout_actor::Fanouts;
-use super::messages::{Finish, FromSession, Patiently, StopPublishing};
+use super::messages::{CallRoll, Finish, FromSession, Patiently, StopPublishing};
 use super::publication::{Publication, Unwritten};
 use crate::clock::Clock;
 use crate::journal::Record;
-use crate::registry::{Answer, Effect, Registry};
+use crate::limits::churn::Churn;
+use crate::registry::{Answer, Command, Effect, Registry};
 use crate::store::{Store, Ticket};
 
 /// The exit code of a process whose registry panicked: `EX_SOFTWARE` of `sysexits.h`.
@@ -38,6 +40,9 @@ pub struct RegistryActor {
     /// The timer of what is due next, and when that is.
     timer: Option<(Instant, SpawnHandle)>,
     publishing: bool,
+    /// Who signed in lately, and how often one user may in a second.
+    churn: Churn,
+    sign_ins_per_second: u32,
 }
 
 impl RegistryActor {
@@ -45,7 +50,32 @@ impl RegistryActor {
     #[must_use]
     pub fn new(registry: Registry, fanouts: Fanouts, clock: Clock, store: Option<Store>) -> Self {
         let (effects, unwritten) = (Vec::new(), Unwritten::default());
-        Self { registry, fanouts, clock, store, effects, unwritten, timer: None, publishing: true }
+        Self {
+            registry,
+            fanouts,
+            clock,
+            store,
+            effects,
+            unwritten,
+            timer: None,
+            publishing: true,
+            churn: Churn::default(),
+            sign_ins_per_second: 0,
+        }
+    }
+
+    /// The same, but every user may sign in so many times a second only; 0 for no limit.
+    #[must_use]
+    pub fn limited(mut self, sign_ins_per_second: u32) -> Self {
+        self.sign_ins_per_second = sign_ins_per_second;
+        self
+    }
+
+    /// Whether whoever wants this has wanted it too often.
+    fn comes_too_often(&mut self, command: &Command) -> bool {
+        let Command::SignIn(sign_in) = command else { return false };
+        let (limit, now) = (self.sign_ins_per_second, self.clock.instant());
+        sign_in.is_listed() && !self.churn.sign_in(sign_in.name(), limit, now)
     }
 
     /// Carries out one command. Returns its answer, and what stands for the records of it.
@@ -127,6 +157,10 @@ impl Handler<Patiently> for RegistryActor {
     /// A session is welcomed when its beginning is on disk, so that none is forgotten by a crash; a disk that fails
     /// holds up nobody.
     fn handle(&mut self, Patiently(message): Patiently, ctx: &mut Context<Self>) -> Reply {
+        if self.comes_too_often(&message.command) {
+            let text = "this user signs in too often".to_owned();
+            return Reply::Now(Answer::Refused(CloseReason::TooManyRequests, text));
+        }
         let (mut answer, ticket) = self.apply(message, ctx);
         let store = self.store.clone();
         match (&answer, store, ticket) {
@@ -185,6 +219,14 @@ async fn complete(answer: &mut Answer, store: Option<&Store>, fanouts: &Fanouts,
             }
         }
         _ => {}
+    }
+}
+
+impl Handler<CallRoll> for RegistryActor {
+    type Result = MessageResult<CallRoll>;
+
+    fn handle(&mut self, _: CallRoll, _: &mut Context<Self>) -> Self::Result {
+        MessageResult(self.registry.roll())
     }
 }
 

@@ -17,10 +17,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix::prelude::*;
+use bytes::Bytes;
 use herenow_protocol::frame::split_body;
 use herenow_protocol::limits::INTEGER_MAX;
 use herenow_protocol::{CloseReason, Credential, DisplayName, Hello, ResumeToken, SessionId};
 
+use super::desk::Desk;
 use super::gate::Gate;
 use super::line::{Line, SharedLine};
 use super::lines::Lines;
@@ -31,6 +33,10 @@ use super::socket::AnySocket;
 use crate::auth::Grant;
 use crate::clock::Clock;
 use crate::config::{Config, Liveness};
+use crate::limits;
+use crate::limits::admission::Block;
+use crate::limits::lobby::Lobby;
+use crate::limits::memory::Pressure;
 use crate::registry::{Answer, Command, ConnectionId, SignIn};
 use crate::session::{Credentials, Effect, Refusal, Session, goodbye, repair_answer};
 pub use context::SessionContext;
@@ -41,6 +47,9 @@ use write_loop::WriteLoop;
 
 /// Heartbeat checks begin on a grid of this width, so that one waking of the thread serves many sessions.
 const CHECK_GRID: Duration = Duration::from_millis(250);
+
+/// When those may come back who were sent away because there was too little room.
+const COME_BACK: Duration = Duration::from_secs(5);
 
 /// What the sessions of one arbiter share.
 pub struct Local {
@@ -55,6 +64,10 @@ pub struct Local {
     strangers: Strangers,
     /// Who may come in; none where everybody may.
     gate: Option<Arc<Gate>>,
+    /// Who gets in, for all arbiters.
+    desk: Arc<Desk>,
+    /// Who is in, but has not said anything.
+    lobby: RefCell<Lobby>,
     /// Where the grid of checks begins.
     begun: Instant,
     /// Room for the effects of whichever session has its turn.
@@ -68,13 +81,20 @@ impl Local {
         let (begun, effects, usual) = (clock.instant(), Cell::default(), config.liveness(None));
         let config = RefCell::new(Rc::new(config.clone()));
         let (strangers, gate) = (Strangers::default(), None);
-        Self { config, usual, clock, registry, lines, strangers, gate, begun, effects }
+        let (desk, lobby) = (Arc::default(), RefCell::default());
+        Self { config, usual, clock, registry, lines, strangers, gate, desk, lobby, begun, effects }
     }
 
     /// The same, where `gate` decides who may come in.
     #[must_use]
     pub fn guarded_by(self, gate: Arc<Gate>) -> Self {
         Self { gate: Some(gate), ..self }
+    }
+
+    /// The same, with the desk of all arbiters.
+    #[must_use]
+    pub fn sharing(self, desk: Arc<Desk>) -> Self {
+        Self { desk, ..self }
     }
 
     /// The knobs as they are now.
@@ -86,6 +106,59 @@ impl Local {
     /// These knobs count from now on.
     pub fn reconfigure(&self, config: &Config) {
         self.config.replace(Rc::new(config.clone()));
+    }
+
+    /// Gives up what a server short of memory must give up.
+    pub fn relieve(&self, pressure: Pressure) {
+        if pressure >= Pressure::Short {
+            let waiting = self.lobby.borrow_mut().clear();
+            waiting
+                .into_iter()
+                .for_each(|connection| self.shed(connection, limits::Refusal::ShortOfMemory));
+        }
+        if pressure >= Pressure::Critical {
+            for line in self.lines.slowest() {
+                let reason = CloseReason::SlowConsumer;
+                let text = limits::Refusal::ShortOfMemory.words().to_owned();
+                let mut line = line.borrow_mut();
+                line.outbox.end(reason, goodbye(reason, text, COME_BACK).encode());
+                line.flush(self.clock.instant());
+            }
+        }
+    }
+
+    /// Sends a connection away that has not signed in.
+    fn shed(&self, connection: ConnectionId, refusal: limits::Refusal) {
+        let Some(line) = self.lines.get(connection) else { return };
+        self.lines.count(|counts| counts.refuse(refusal));
+        let mut line = line.borrow_mut();
+        line.outbox.end(CloseReason::ServerFull, refusal_frame(refusal));
+        line.flush(self.clock.instant());
+    }
+
+    /// A connection arrives from this address. It has its place until that is dropped.
+    ///
+    /// # Errors
+    /// Why it gets none.
+    pub(super) fn admit(self: &Rc<Self>, address: SocketAddr) -> Result<Place, limits::Refusal> {
+        self.lines.count(|counts| counts.accepted += 1);
+        let block = Block::of(address.ip());
+        let (quota, now) = (self.config.borrow().quota(), self.clock.instant());
+        match self.desk.arrive(block, &quota, now) {
+            Ok(()) => Ok(Place { local: Rc::clone(self), block }),
+            Err(refusal) => {
+                tracing::debug!(refusal = refusal.name(), "a connection was refused");
+                self.lines.count(|counts| counts.refuse(refusal));
+                Err(refusal)
+            }
+        }
+    }
+
+    /// Says why there is no place, as far as the socket takes it at once.
+    fn refuse(&self, socket: AnySocket, refusal: limits::Refusal, now: Instant) {
+        let mut line = Line::new(Outbox::new(self.config().outbox_bytes_max), socket, now);
+        line.outbox.end(CloseReason::ServerFull, refusal_frame(refusal));
+        line.flush(now);
     }
 
     /// The heartbeat rule that the sockets of this arbiter inherit.
@@ -109,9 +182,27 @@ impl Local {
     }
 }
 
+fn refusal_frame(refusal: limits::Refusal) -> Bytes {
+    goodbye(CloseReason::ServerFull, refusal.words().to_owned(), COME_BACK).encode()
+}
+
+/// A place among the connections.
+pub(super) struct Place {
+    local: Rc<Local>,
+    block: Block,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.local.desk.leave(self.block);
+    }
+}
+
 /// Drives one session.
 pub struct SessionActor {
     connection: ConnectionId,
+    /// Given back when it ends.
+    _place: Place,
     session: Session,
     line: SharedLine,
     local: Rc<Local>,
@@ -119,6 +210,8 @@ pub struct SessionActor {
     decisive: SpawnHandle,
     /// A rule was agreed on; the socket follows.
     agreed: bool,
+    /// Nothing has come from it yet, so it waits in the lobby.
+    waiting: bool,
     /// The registry must be told when this session ends.
     known: bool,
 }
@@ -126,28 +219,37 @@ pub struct SessionActor {
 impl SessionActor {
     /// Starts a session for an accepted connection, on this thread.
     pub fn begin(socket: AnySocket, address: SocketAddr, local: &Rc<Local>) {
-        Self::begin_accepted(socket, address, local.clock.instant(), local);
+        let now = local.clock.instant();
+        match local.admit(address) {
+            Ok(place) => Self::begin_admitted(socket, address, now, place),
+            Err(refusal) => local.refuse(socket, refusal, now),
+        }
     }
 
-    /// [`Self::begin`] for a connection that was accepted a while ago: its sign-in deadline counts from then.
-    pub(super) fn begin_accepted(
+    /// [`Self::begin`] for a connection that got its place a while ago: its sign-in deadline counts from then.
+    pub(super) fn begin_admitted(
         socket: AnySocket,
         address: SocketAddr,
         accepted_at: Instant,
-        local: &Rc<Local>,
+        place: Place,
     ) {
+        let local = Rc::clone(&place.local);
         let config = local.config();
         let outbox = Outbox::new(config.outbox_bytes_max);
         let line = Rc::new(RefCell::new(Line::new(outbox, socket, accepted_at)));
         let connection = local.lines.insert(Rc::clone(&line));
+        let longest = local.lobby.borrow_mut().enter(connection, config.pre_sign_in_share());
+        longest.into_iter().for_each(|longest| local.shed(longest, limits::Refusal::Shed));
         tracing::debug!(connection = connection.0, %address, "connected");
         let actor = Self {
             connection,
+            _place: place,
             session: Session::new(&config, accepted_at),
             line,
-            local: Rc::clone(local),
+            local: Rc::clone(&local),
             decisive: SpawnHandle::default(),
             agreed: false,
+            waiting: true,
             known: false,
         };
         local.expect_hello(connection, &actor.line, accepted_at + config.sign_in_deadline);
@@ -163,7 +265,7 @@ impl SessionActor {
     /// Handles complete frames at the start of `bytes`; returns how many it handled.
     fn receive(&mut self, bytes: &mut &[u8], frames_max: usize, ctx: &mut SessionContext) -> usize {
         let now = self.now();
-        let mut frames = 0;
+        let (mut frames, came) = (0, bytes.len());
         let config = self.local.config();
         let mut effects = self.local.effects.take();
         while frames < frames_max && self.is_reading() {
@@ -179,7 +281,14 @@ impl SessionActor {
         }
         self.local.effects.set(effects);
         if frames > 0 {
+            if std::mem::take(&mut self.waiting) {
+                self.local.lobby.borrow_mut().leave(self.connection);
+            }
             self.line.borrow_mut().heard(now);
+            self.local.lines.count(|counts| {
+                counts.frames_in += frames as u64;
+                counts.bytes_in += (came - bytes.len()) as u64;
+            });
         }
         frames
     }
@@ -189,6 +298,7 @@ impl SessionActor {
     }
 
     fn answered(&mut self, answer: Answer, ctx: &mut SessionContext) {
+        self.count_answer(&answer);
         self.take_turn(ctx, |session, now, effects| session.answered(answer, now, effects));
     }
 
@@ -205,8 +315,20 @@ impl SessionActor {
         self.local.effects.set(effects);
         let mut line = self.line.borrow_mut();
         line.flush(now);
+        let left = line.take_left();
+        self.local.lines.count(|counts| counts.left(left));
         // What kept the session from reading may be over.
         line.wake();
+    }
+
+    fn count_answer(&self, answer: &Answer) {
+        match answer {
+            Answer::SignedIn(it) if it.resumed => {
+                self.local.lines.count(|counts| counts.resumed += 1)
+            }
+            Answer::SignedIn(_) => self.local.lines.count(|counts| counts.signed_in += 1),
+            _ => {}
+        }
     }
 
     /// The heartbeat check: every interval by `run_interval`, and once more exactly when the
@@ -235,8 +357,13 @@ impl SessionActor {
                 Effect::Ack(n) => {
                     let delay = self.local.lines.delay_at(now);
                     line.outbox.push_ack(n, delay);
+                    self.local.lines.count(|counts| counts.heartbeats += 1);
                 }
-                Effect::RoundTrip(us) => line.round_trip(us),
+                Effect::RoundTrip(us) => {
+                    line.round_trip(us);
+                    let took = Duration::from_micros(us);
+                    self.local.lines.count(|counts| counts.round_trips.add(took));
+                }
                 Effect::Open(view) => {
                     line.outbox.open(view);
                     self.local.lines.watch(view, self.connection, &self.line);
@@ -252,6 +379,13 @@ impl SessionActor {
                 Effect::Repair(request, view, ranges) => {
                     let answer = repair_answer(request, line.outbox.repair(view, ranges));
                     line.outbox.push(answer.encode());
+                }
+                Effect::Pause(pause) => {
+                    self.local.lines.count(|counts| counts.throttled += 1);
+                    ctx.run_later(pause, |actor, _| {
+                        actor.session.go_on();
+                        actor.line.borrow().wake();
+                    });
                 }
                 Effect::SignedIn(liveness, me) => {
                     line.outbox.set_first_me(me);
@@ -280,7 +414,11 @@ impl SessionActor {
                     self.ask(command, ctx);
                 }
                 Effect::Close(reason, text) => {
-                    line.outbox.end(reason, goodbye(reason, text, Duration::ZERO).encode());
+                    let come_back = match reason {
+                        CloseReason::TooManyRequests => COME_BACK,
+                        _ => Duration::ZERO,
+                    };
+                    line.outbox.end(reason, goodbye(reason, text, come_back).encode());
                     drop(line);
                     self.over(reason);
                 }
@@ -367,6 +505,12 @@ impl SessionActor {
     /// The session is over: tells the registry at once, whatever the socket still takes.
     fn over(&mut self, cause: CloseReason) {
         self.session.end();
+        self.local.lines.count(|counts| {
+            counts.closed(cause);
+            if !self.agreed {
+                counts.sign_ins_refused[cause.index()] += 1;
+            }
+        });
         if std::mem::take(&mut self.known) {
             tracing::debug!(connection = self.connection.0, reason = %cause, "connection over");
             self.tell(Command::End(cause, self.session.heard_at()));
@@ -413,6 +557,8 @@ impl Actor for SessionActor {
 impl Drop for SessionActor {
     fn drop(&mut self) {
         self.local.lines.remove(self.connection);
+        self.local.lobby.borrow_mut().leave(self.connection);
+
         if self.known {
             // Dropped in mid-life: a handler panicked, or the arbiter stops.
             self.over(self.told_or(CloseReason::InternalError));

@@ -156,10 +156,14 @@ impl Rig {
     }
 
     fn call(&self) -> (Mine, Caller) {
+        self.call_from(Ipv4Addr::LOCALHOST)
+    }
+
+    fn call_from(&self, address: Ipv4Addr) -> (Mine, Caller) {
         let (ours, theirs) = tokio::io::duplex(64 * 1024);
         let mine = Mine::default();
         let socket = Mined { stream: theirs, mine: mine.clone() };
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
+        let address = SocketAddr::from((address, 1));
         SessionActor::begin(AnySocket::Other(Box::new(socket)), address, &self.local);
         (mine, Caller { stream: ours, received: BytesMut::new() })
     }
@@ -397,6 +401,52 @@ fn an_explanation_knows_the_connection_too() {
         let ServerMessage::Explanation { explanation, .. } = answer else { unreachable!() };
         let [session] = &explanation.sessions[..] else { panic!("{explanation:?}") };
         assert_eq!((session.round_trip_us, session.sent_ms_ago.is_some()), (Some(350), true));
+    });
+}
+
+/// A26.
+#[test]
+fn a26_one_address_of_four_has_only_so_many_connections_and_the_others_all_they_want() {
+    System::new().block_on(async {
+        let rig = Rig::start();
+        let most = rig.local.config().per_address_max as usize;
+        let greedy = Ipv4Addr::new(10, 77, 0, 1);
+        // As many as there may be new ones at once, which is less than there may be in all.
+        let mut quiet = Vec::new();
+        for host in [2, 3, 4] {
+            let (_, mut caller) = rig.call_from(Ipv4Addr::new(10, 77, 0, host));
+            caller.hello(hello(&format!("from-{host}"))).await;
+            quiet.push(caller);
+        }
+        let mut callers = Vec::new();
+        for _ in 0..200 {
+            // A task may write only so often before these pipes have it yield.
+            tokio::task::yield_now().await;
+            callers.push(rig.call_from(greedy).1);
+        }
+        let refused = callers.split_off(most.min(60));
+        for mut caller in refused {
+            let goodbye = caller.expect(|m| matches!(m, ServerMessage::Goodbye { .. })).await;
+            let ServerMessage::Goodbye { reason, reconnect, come_back_after_ms, .. } = goodbye
+            else {
+                unreachable!("just matched")
+            };
+            assert_eq!((reason, reconnect), (CloseReason::ServerFull, true));
+            assert!(come_back_after_ms >= 1_000);
+        }
+        for (n, caller) in callers.iter_mut().enumerate() {
+            caller.hello(hello(&format!("greedy-{n}"))).await;
+        }
+        let (_, mut late) = rig.call_from(Ipv4Addr::new(10, 77, 0, 4));
+        late.hello(hello("late")).await;
+        for caller in &mut quiet {
+            caller.say(&ClientMessage::Heartbeat { n: 1, round_trip_us: 0 }).await;
+            caller.expect(|m| matches!(m, ServerMessage::HeartbeatAck { .. })).await;
+        }
+        // Places that become free can be taken again, at the pace for new ones.
+        assert_eq!(rig.lines.len(), 60 + 4);
+        let refused = rig.lines.stock().counts.refused;
+        assert_eq!(refused.iter().sum::<u64>(), 140, "{refused:?}");
     });
 }
 

@@ -14,7 +14,7 @@ use tokio::task::{AbortHandle, JoinSet, coop};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use super::session_actor::{Local, SessionActor};
+use super::session_actor::{Local, Place, SessionActor};
 use super::socket::{AnySocket, Socket};
 
 /// Handshakes under way at one listener. One more ends the oldest, which is the likeliest to be stalled.
@@ -34,9 +34,12 @@ impl Handshakes {
     }
 
     /// Begins a handshake, and a session once it is done. Both together have the sign-in deadline, from now on.
+    /// Who gets no place is not told why: that would take a handshake.
     pub(super) fn begin(&mut self, stream: TcpStream, address: SocketAddr, local: &Rc<Local>) {
+        let Ok(place) = local.admit(address) else { return };
         self.make_room();
-        let shaking = shake_hands(self.acceptor.clone(), stream, address, Rc::clone(local));
+        let (acceptor, local) = (self.acceptor.clone(), Rc::clone(local));
+        let shaking = shake_hands(acceptor, stream, address, local, place);
         self.oldest_first.push_back(self.under_way.spawn_local(shaking));
     }
 
@@ -62,13 +65,14 @@ async fn shake_hands(
     stream: TcpStream,
     address: SocketAddr,
     local: Rc<Local>,
+    place: Place,
 ) {
     let accepted_at = local.clock().instant();
     let deadline = local.config().sign_in_deadline;
     match tokio::time::timeout(deadline, acceptor.accept(stream)).await {
         Ok(Ok(stream)) => {
             let socket = AnySocket::Other(Box::new(TlsSocket(stream)));
-            SessionActor::begin_accepted(socket, address, accepted_at, &local);
+            SessionActor::begin_admitted(socket, address, accepted_at, place);
         }
         Ok(Err(error)) => tracing::debug!(%address, %error, "a TLS handshake failed"),
         Err(_) => tracing::debug!(%address, "a TLS handshake took too long"),

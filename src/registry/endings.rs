@@ -53,7 +53,9 @@ impl Registry {
             _ => shown_until(self.rules.grace, listed.liveness(), heard_at, now.instant),
         };
         let resume_until = now.instant + self.rules.resume_window;
-        listed.lost = Some(Box::new(Lost { why, shown_until, counts: true, resume_until }));
+        let heard_at = Some(heard_at);
+        let lost = Lost { why, heard_at, shown_until, counts: true, resume_until };
+        listed.lost = Some(Box::new(lost));
         self.deadlines.add(shown_until, Due::Grace(id, at));
         self.deadlines.add(resume_until, Due::Resume(id, at));
         self.note_session(at, TransitionKind::Lost, Some(why), now, effects);
@@ -117,11 +119,15 @@ impl Registry {
         effects: &mut Vec<Effect>,
     ) -> Option<(UserAt, Why)> {
         let listed = self.sessions[at].listed.as_mut()?;
+        let bound = listed.liveness().detection_bound();
         let lost = listed.lost.as_mut()?;
         if !lost.counts || lost.shown_until > now.instant {
             return None;
         }
         lost.counts = false;
+        if let Some(heard_at) = lost.heard_at {
+            self.detections.decided(heard_at, bound);
+        }
         let gone = (listed.user, lost.why);
         self.record_session(at, now, effects);
         Some(gone)

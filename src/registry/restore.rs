@@ -168,6 +168,7 @@ impl End {
         let after = |span| if forgotten { now.instant } else { now.instant + span };
         Lost {
             why: Why { cause, not_before_ms: alive_ms.min(now.unix_ms) },
+            heard_at: None,
             shown_until: after(liveness.silence_max()),
             counts: before.is_none_or(|lost| lost.counts()),
             resume_until: after(resume_window),
@@ -179,6 +180,7 @@ impl End {
         let left = |until_ms: u64| Duration::from_millis(until_ms.saturating_sub(self.alive_ms));
         Lost {
             why: Why { cause: lost.cause, not_before_ms: lost.heard_ms },
+            heard_at: None,
             shown_until: now + left(lost.shown_until_ms),
             counts: lost.counts(),
             resume_until: now + left(lost.resume_until_ms),

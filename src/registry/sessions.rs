@@ -59,6 +59,8 @@ pub(super) struct Listed {
 #[derive(Debug)]
 pub(super) struct Lost {
     pub(super) why: Why,
+    /// The last sign of life; `None` if that was before a restart.
+    pub(super) heard_at: Option<Instant>,
     /// Until then the session counts.
     pub(super) shown_until: Instant,
     /// It has not been said yet that the session counts no more.

@@ -21,6 +21,10 @@ const TICK: Duration = Duration::from_millis(10);
 /// The program under test.
 pub(crate) const HERENOW: &str = env!("CARGO_BIN_EXE_herenow");
 
+/// Sessions of a test may say as much as they like, where it is not the limits that are tested.
+pub(crate) const UNLIMITED: [&str; 6] =
+    ["--frames-per-second", "0", "--bytes-per-second", "0", "--changes-per-second", "0"];
+
 /// `herenow serve` on a free port of the loopback, or wherever the arguments say.
 ///
 /// Dropping it kills the server, also a frozen one, and fails the test if the server panicked. The
@@ -59,8 +63,13 @@ impl TestServer {
     }
 
     /// Runs a command that serves, and waits until it says where it listens.
-    pub(crate) fn spawn(mut command: Command) -> Self {
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    pub(crate) fn spawn(command: Command) -> Self {
+        Self::spawn_with(command, Stdio::null())
+    }
+
+    /// The same, with this for its stdin.
+    pub(crate) fn spawn_with(mut command: Command, stdin: Stdio) -> Self {
+        command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
         let started_at = now();
         let process = command.env_remove("RUST_LOG").env("HERENOW_CONFIG", "").spawn();
         let mut process = process.expect("the server can be started");

@@ -37,6 +37,8 @@ impl WriteLoop {
         }
         let was_full = actor.line.borrow().outbox.is_full();
         let flushed = actor.line.borrow_mut().poll_flush(actor.now(), task);
+        let left = actor.line.borrow_mut().take_left();
+        actor.local.lines.count(|counts| counts.left(left));
         if let Poll::Ready(Err(error)) = flushed {
             *self = Self::Done;
             return actor.lost(&Err(error), ctx);

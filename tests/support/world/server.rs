@@ -236,6 +236,8 @@ impl Server {
                     let delay = self.registry.tick_mut().delay_at(now.instant);
                     desk.outbox.push_ack(n, delay);
                 }
+                // Limits have tests of their own; people of this world say what they like.
+                Effect::Pause(_) => desk.session.go_on(),
                 Effect::RoundTrip(us) => desk.vitals.round_trip_us = us,
                 Effect::Open(view) => desk.outbox.open(view),
                 Effect::GoOn(view, version) => desk.outbox.go_on(view, version),
