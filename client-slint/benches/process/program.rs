@@ -116,9 +116,9 @@ impl Program {
         self.started.elapsed()
     }
 
-    /// From the start to the page with the list: its title has the user's name.
-    pub fn wait_for_list(&self, display: &Display) -> Duration {
-        display.wait_for(|title| title.starts_with("Zoe"), "list");
+    /// From the start to the `Welcome`: the title has the user's name then. The list may not be there yet.
+    pub fn wait_for_sign_in(&self, display: &Display) -> Duration {
+        display.wait_for(|title| title.starts_with("Zoe"), "sign-in");
         self.started.elapsed()
     }
 
