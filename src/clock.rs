@@ -55,7 +55,7 @@ impl Clock {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mark(NonZeroU32);
 
-/// What marks count from.
+/// What marks and stamps count from.
 static BEGUN: LazyLock<Instant> = LazyLock::new(runtime_now);
 
 impl Mark {
@@ -74,6 +74,33 @@ impl Mark {
     pub fn instant(self, now: Instant) -> Instant {
         let ago = Self::of(now).0.get().wrapping_sub(self.0.get());
         now.checked_sub(Duration::from_millis(ago.into())).unwrap_or(now)
+    }
+}
+
+/// An instant within 292 years, to the nanosecond, in eight bytes, half of what [`Instant`] takes: there are many sessions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Stamp(i64);
+
+impl Stamp {
+    /// Stamps an instant.
+    #[must_use]
+    pub fn of(instant: Instant) -> Self {
+        let nanos = |span: Duration| i64::try_from(span.as_nanos()).unwrap_or(i64::MAX);
+        Self(match instant.checked_duration_since(*BEGUN) {
+            Some(after) => nanos(after),
+            None => -nanos(BEGUN.duration_since(instant)),
+        })
+    }
+
+    /// The instant.
+    #[must_use]
+    pub fn instant(self) -> Instant {
+        let span = Duration::from_nanos(self.0.unsigned_abs());
+        let instant = match self.0 < 0 {
+            true => BEGUN.checked_sub(span),
+            false => BEGUN.checked_add(span),
+        };
+        instant.expect("it was one before it was stamped")
     }
 }
 
@@ -96,6 +123,15 @@ fn millis(duration: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_stamp_is_the_same_instant_and_the_same_order() {
+        let (now, ns) = (runtime_now(), Duration::from_nanos);
+        let early = now.checked_sub(ns(1_000_000_007)).expect("the machine runs for a second");
+        let ascending = [early, early + ns(1), now, now + ns(1), now + ns(1 << 60)];
+        assert_eq!(ascending.map(|instant| Stamp::of(instant).instant()), ascending);
+        assert!(ascending.map(Stamp::of).is_sorted());
+    }
 
     #[test]
     fn a_mark_finds_back_within_seven_weeks_wherever_it_was_made() {

@@ -18,15 +18,18 @@ use herenow_protocol::{
 };
 
 use crate::auth::{Grant, REFUSED};
+use crate::clock::Stamp;
 use crate::config::{AuthMode, Config, Liveness};
-use crate::limits::meter::{Load, Meter, Verdict};
+use crate::limits::meter::{Load, Meter};
 use crate::registry::{Answer, Command, SignedIn};
 
 mod granted;
+mod metering;
 #[cfg(test)]
 mod tests;
 
 use granted::Granted;
+use metering::Newest;
 
 /// What the server calls itself in a `Welcome`.
 const SERVER: &str = concat!("herenow ", env!("CARGO_PKG_VERSION"));
@@ -39,13 +42,15 @@ pub struct Session {
     heartbeat_ms: u32,
     misses: u8,
     /// The newest sign of life.
-    heard_at: Instant,
-    /// What it has said lately.
-    meter: Meter,
+    heard_at: Stamp,
+    /// What it has said lately, if that is more than one frame.
+    meter: Option<Box<Meter>>,
+    /// The newest frame, if it is not in the meter.
+    newest: Option<Newest>,
     /// It has said too much for now.
     paused: bool,
     /// When the next check is expected, to notice a stall of our own. Until `Hello` has come, its deadline.
-    next_check: Instant,
+    next_check: Stamp,
     /// What it may do, where not everybody may do everything.
     granted: Option<Box<Granted>>,
 }
@@ -135,10 +140,11 @@ impl Session {
             state: State::AwaitingHello,
             heartbeat_ms,
             misses,
-            heard_at: now,
-            meter: Meter::default(),
+            heard_at: Stamp::of(now),
+            meter: None,
+            newest: None,
             paused: false,
-            next_check,
+            next_check: Stamp::of(next_check),
             granted: None,
         }
     }
@@ -146,7 +152,7 @@ impl Session {
     /// The newest sign of life.
     #[must_use]
     pub fn heard_at(&self) -> Instant {
-        self.heard_at
+        self.heard_at.instant()
     }
 
     /// The agreed heartbeat rule.
@@ -188,13 +194,13 @@ impl Session {
         now: Instant,
         effects: &mut Vec<Effect>,
     ) {
-        self.heard_at = now;
+        let before = std::mem::replace(&mut self.heard_at, Stamp::of(now));
         match Incoming::decode(body) {
             Ok(incoming) => {
                 let bytes = u32::try_from(FRAME_PREFIX_BYTES + body.len()).unwrap_or(u32::MAX);
                 let load = Load { bytes, is_change: is_change(&incoming) };
                 self.dispatch(incoming, config, effects);
-                self.meter(load, config, now, effects);
+                self.meter(load, before.instant(), config, now, effects);
             }
             Err(error) => self.violated(&error, effects),
         }
@@ -203,23 +209,6 @@ impl Session {
     /// The pause that an effect asked for is over.
     pub fn go_on(&mut self) {
         self.paused = false;
-    }
-
-    fn meter(&mut self, load: Load, config: &Config, now: Instant, effects: &mut Vec<Effect>) {
-        if !self.is_signed_in() {
-            return;
-        }
-        match self.meter.charge(load, &config.rates(), now) {
-            Verdict::GoOn => {}
-            Verdict::Wait(pause) => {
-                self.paused = true;
-                effects.push(Effect::Pause(pause));
-            }
-            Verdict::SendAway => {
-                let text = "more was sent than the limits of this server allow".to_owned();
-                self.close(CloseReason::TooManyRequests, text, effects);
-            }
-        }
     }
 
     /// Bytes arrived that are no frame.
@@ -309,15 +298,16 @@ impl Session {
         now: Instant,
         effects: &mut Vec<Effect>,
     ) -> Option<Instant> {
-        let stalled = now > self.next_check + self.liveness().stall();
+        let next_check = self.next_check.instant();
+        let stalled = now > next_check + self.liveness().stall();
         match self.state {
-            State::AwaitingHello if now >= self.next_check && !stalled => {
+            State::AwaitingHello if now >= next_check && !stalled => {
                 let text = "no complete Hello in time".to_owned();
                 self.close(CloseReason::SignInTimeout, text, effects);
             }
             // Forgiven, not forgotten: nobody checks again unless a deadline lies ahead.
-            State::AwaitingHello if now >= self.next_check => {
-                self.next_check = now + config.sign_in_deadline;
+            State::AwaitingHello if now >= next_check => {
+                self.next_check = Stamp::of(now + config.sign_in_deadline);
             }
             State::SignedIn { .. } if self.expires_at().is_some_and(|at| now >= at) => {
                 let text = "the credential was good until now".to_owned();
@@ -455,7 +445,7 @@ impl Session {
     fn signed_in(&mut self, answer: Answer, now: Instant, effects: &mut Vec<Effect>) {
         match answer {
             Answer::SignedIn(signed_in) => {
-                self.heard_at = now;
+                self.heard_at = Stamp::of(now);
                 effects.push(Effect::SignedIn(self.liveness(), signed_in.me.clone()));
                 effects.push(Effect::Send(self.welcome(&signed_in, now)));
                 let views = signed_in.views.into_iter();
@@ -496,14 +486,14 @@ impl Session {
     ) {
         // While we were not running, or the registry has not answered, the silence is our own.
         if stalled || self.is_busy() {
-            self.heard_at = now;
+            self.heard_at = Stamp::of(now);
         }
         // While a full outbox keeps us from reading, a byte that the peer takes is its sign of life.
         if let (true, Some(since)) = (outflow.reading_paused, outflow.blocked_since) {
-            self.heard_at = self.heard_at.max(since);
+            self.heard_at = self.heard_at.max(Stamp::of(since));
         }
         let for_at_least = |since: Instant, span| now.saturating_duration_since(since) >= span;
-        let reason = if for_at_least(self.heard_at, self.liveness().silence_max()) {
+        let reason = if for_at_least(self.heard_at(), self.liveness().silence_max()) {
             Some(match outflow.reading_paused {
                 true => CloseReason::SlowConsumer,
                 false => CloseReason::HeartbeatTimeout,
@@ -522,15 +512,15 @@ impl Session {
         let liveness = self.liveness();
         let regular = now + liveness.interval;
         let decisive = match self.state {
-            State::AwaitingHello => Some(self.next_check),
+            State::AwaitingHello => Some(self.next_check.instant()),
             State::SignedIn { .. } => {
-                let silent = self.heard_at + liveness.silence_max();
+                let silent = self.heard_at() + liveness.silence_max();
                 Some(self.expires_at().map_or(silent, |at| at.min(silent)))
             }
             State::SigningIn | State::Ended => None,
         };
         let early = decisive.filter(|&at| now < at && (at < regular || !self.is_signed_in()));
-        self.next_check = early.unwrap_or(regular);
+        self.next_check = Stamp::of(early.unwrap_or(regular));
         early
     }
 

@@ -145,7 +145,7 @@ impl Local {
         let block = Block::of(address.ip());
         let (quota, now) = (self.config.borrow().quota(), self.clock.instant());
         match self.desk.arrive(block, &quota, now) {
-            Ok(()) => Ok(Place { local: Rc::clone(self), block }),
+            Ok(()) => Ok(Place { local: Rc::clone(self), block, handed_over: false }),
             Err(refusal) => {
                 tracing::debug!(refusal = refusal.name(), "a connection was refused");
                 self.lines.count(|counts| counts.refuse(refusal));
@@ -190,24 +190,38 @@ fn refusal_frame(refusal: limits::Refusal) -> Bytes {
 pub(super) struct Place {
     local: Rc<Local>,
     block: Block,
+    /// A session gives it back.
+    handed_over: bool,
+}
+
+impl Place {
+    /// The block that a session gives back when it ends, as the place itself no longer does.
+    fn hand_over(mut self) -> Block {
+        self.handed_over = true;
+        self.block
+    }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.local.desk.leave(self.block);
+        if !self.handed_over {
+            self.local.desk.leave(self.block);
+        }
     }
 }
 
 /// Drives one session.
 pub struct SessionActor {
     connection: ConnectionId,
-    /// Given back when it ends.
-    _place: Place,
+    /// Where its place was taken, which is given back when it ends.
+    block: Block,
     session: Session,
     line: SharedLine,
     local: Rc<Local>,
     /// The timer of the check that decides; the default for none.
     decisive: SpawnHandle,
+    /// Kept here, where it takes no room of its own.
+    writing: WriteLoop,
     /// A rule was agreed on; the socket follows.
     agreed: bool,
     /// Nothing has come from it yet, so it waits in the lobby.
@@ -243,19 +257,19 @@ impl SessionActor {
         tracing::debug!(connection = connection.0, %address, "connected");
         let actor = Self {
             connection,
-            _place: place,
+            block: place.hand_over(),
             session: Session::new(&config, accepted_at),
             line,
             local: Rc::clone(&local),
+            writing: WriteLoop::default(),
             decisive: SpawnHandle::default(),
             agreed: false,
             waiting: true,
             known: false,
         };
         local.expect_hello(connection, &actor.line, accepted_at + config.sign_in_deadline);
-        let (reading, writing) = (ReadLoop::default(), WriteLoop::default());
-        let context = SessionContext::new();
-        actix_rt::spawn(SessionTask { actor, context, reading, writing });
+        let (context, reading) = (SessionContext::new(), ReadLoop::default());
+        actix_rt::spawn(SessionTask { actor, context, reading });
     }
 
     fn now(&self) -> Instant {
@@ -556,6 +570,7 @@ impl Actor for SessionActor {
 
 impl Drop for SessionActor {
     fn drop(&mut self) {
+        self.local.desk.leave(self.block);
         self.local.lines.remove(self.connection);
         self.local.lobby.borrow_mut().leave(self.connection);
 

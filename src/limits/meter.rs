@@ -84,11 +84,23 @@ impl Meter {
         }
     }
 
-    fn give_back(&mut self, now: Instant) {
+    /// Whether it is like a new one: all is given back, and no patience was needed lately.
+    #[must_use]
+    pub fn is_settled(&self, now: Instant) -> bool {
+        let owed = self.frames.max(self.bytes).max(self.changes);
+        self.over_since.is_none() && owed <= self.given_back_us(now)
+    }
+
+    /// What the time has given back since the debts were last brought up to date.
+    fn given_back_us(&self, now: Instant) -> u32 {
         let passed =
             self.at.map_or(Duration::MAX, |at| now.saturating_duration_since(at.instant(now)));
+        u32::try_from(passed.as_micros()).unwrap_or(u32::MAX)
+    }
+
+    fn give_back(&mut self, now: Instant) {
+        let us = self.given_back_us(now);
         self.at = Some(Mark::of(now));
-        let us = u32::try_from(passed.as_micros()).unwrap_or(u32::MAX);
         for debt in [&mut self.frames, &mut self.bytes, &mut self.changes] {
             *debt = debt.saturating_sub(us);
         }
