@@ -54,6 +54,7 @@ fn scenes() -> Vec<(&'static str, World)> {
         ("repairing", repairing()),
         ("reconnecting", reconnecting()),
         ("replaced", replaced()),
+        ("connection-details", connection_details()),
         ("about", about()),
     ]
 }
@@ -247,6 +248,27 @@ fn replaced() -> World {
     let reason = Disconnect::Goodbye { reason: CloseReason::Replaced, text: String::new() };
     world.close(reason, None);
     world.pass(Duration::from_secs(64));
+    world
+}
+
+fn connection_details() -> World {
+    let world = people();
+    for n in 0_u64..70 {
+        let waits = if n % 23 == 11 { 9_300 } else { 900 + n * 7_919 % 1_700 };
+        world.tell(&[Event::RoundTrip(Duration::from_micros(waits))]);
+    }
+    world.pass(Duration::from_secs(75));
+    world.tell(&[Event::ContactLost { unanswered: 2, of: 5 }]);
+    world.pass(Duration::from_secs(3));
+    world.tell(&[Event::ContactBack]);
+    world.pass(Duration::from_secs(40));
+    world.close(Disconnect::ConnectionReset, Some(Duration::from_secs(1)));
+    world.pass(Duration::from_secs(1));
+    world.tell(&[Event::Connecting { attempt: 1 }]);
+    world.welcome(office());
+    world.pass(Duration::from_secs(4));
+    world.screen.press("Connection details");
+    world.screen.press("Save connection log");
     world
 }
 

@@ -15,6 +15,7 @@ use crate::core::minutes::Minutes;
 use crate::core::settings::Size;
 use crate::core::sign_in::Start;
 use crate::desk::Desk;
+use crate::desktop::Desktop;
 use crate::instance::Instance;
 use crate::keeper::Keeper;
 use crate::store::Store;
@@ -77,6 +78,11 @@ impl App {
         raise(&self.window);
         let (server, name) = &self.first;
         self.desk.start_again(start, self.desk.remembered(server, name));
+    }
+
+    /// Lives on this desktop from now on.
+    pub fn settle(&self, desktop: Rc<dyn Desktop>) {
+        self.desk.settle(desktop);
     }
 
     /// The window.

@@ -1,5 +1,6 @@
 //! What the user's wishes and the server's news do to the window.
 
+mod around;
 mod people;
 
 use std::cell::RefCell;
@@ -23,6 +24,7 @@ use crate::core::sign_in::{Form, Problem, Start, Typed, check_code};
 use crate::core::views::Views;
 use crate::core::watching::Watching;
 use crate::keeper::Keeper;
+use around::Around;
 use people::Card;
 pub use people::RoomTrouble;
 
@@ -49,6 +51,7 @@ pub struct Desk {
     /// The rooms that the user is in, besides the lobby.
     rooms: RefCell<BTreeSet<RoomName>>,
     card: RefCell<Option<Card>>,
+    around: Around,
     /// Fires when what the connection bar shows changes by itself.
     countdown: Timer,
     minute: Timer,
@@ -88,12 +91,14 @@ impl Desk {
             watching: RefCell::default(),
             rooms: RefCell::default(),
             card: RefCell::default(),
+            around: Around::default(),
             countdown: Timer::default(),
             minute: Timer::default(),
         });
         let servers = desk.keeper.read(|settings| settings.sign_in.servers.clone());
         desk.adapters.sign_in.show_servers(&servers);
         desk.show_settings();
+        desk.adapters.tray.connect(&desk);
         desk.show_link();
         desk
     }
@@ -173,6 +178,7 @@ impl Desk {
         self.session.take();
         self.minute.stop();
         self.close_card();
+        self.end_around();
         self.show_link();
     }
 
@@ -181,6 +187,7 @@ impl Desk {
         let (grouping, sort) =
             self.keeper.read(|settings| (settings.list.grouping, settings.list.sort));
         self.adapters.people.arrange(grouping, sort);
+        self.follow_settings();
     }
 
     fn remember(&self, form: &Form) {
@@ -235,6 +242,7 @@ impl Desk {
             let choice = session.own.choose(status);
             session.call.choose(choice);
         });
+        self.chosen_by_hand();
         self.show_own();
     }
 
@@ -293,19 +301,29 @@ impl Desk {
         let session = Session { form, call, link, own, views, proof: None, was_signed_in: false };
         *self.session.borrow_mut() = Some(session);
         self.watch_again();
+        self.begin_around();
         self.show_own();
         self.show_link();
         self.keep_minutes();
     }
 
     fn deliver(&self, batch: Batch) {
-        let Batch { link, replaced, news, proof, own, refusal } = batch;
+        let Batch { link, signed_in, replaced, news, proof, comings, own, refusal, history } =
+            batch;
+        let mut chosen_elsewhere = false;
         self.with_session(|session| {
             session.was_signed_in |= link.is_signed_in() || replaced.is_some();
-            session.link = link;
+            session.link = link.clone();
             session.proof = proof;
+            let showing = session.own.showing();
             session.own.apply(own, self.clock.wall_ms());
+            chosen_elsewhere = session.own.showing() != showing;
         });
+        if chosen_elsewhere {
+            self.chosen_by_hand();
+        }
+        self.note_news(signed_in, comings, &link);
+        self.note_history(history);
         self.take_news(replaced, news);
         self.show_own();
         self.adapters.own.show_refusal(refusal.as_deref());
@@ -322,6 +340,7 @@ impl Desk {
 
     fn show_own(&self) {
         self.with_session(|session| self.adapters.own.show(&session.form.name, &session.own));
+        self.note_own();
     }
 
     /// Shows what the connection is now, and again whenever that changes by itself.
@@ -340,6 +359,8 @@ impl Desk {
         self.adapters.sign_in.show(on_people_page, trying && !on_people_page);
         self.adapters.people.show_exact(link.is_exact());
         self.adapters.link.show(&shown);
+        self.adapters.tray.refresh();
+        self.refresh_details();
         self.show_again_in(link.changes_in(now));
     }
 

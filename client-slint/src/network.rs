@@ -17,11 +17,16 @@ use crate::account::Device;
 use crate::call::{Call, Deliver, Dialer, Then};
 use crate::clock::Clock;
 use crate::core::batch::{Batch, Whole};
+use crate::core::history::ListFacts;
 use crate::core::link::Link;
 use crate::core::sign_in::Form;
 
 /// How often the window takes news: a frame at 60 frames a second.
 const FRAME: Duration = Duration::from_millis(16);
+
+/// What the texts of everybody may take in memory beside their share: that of an office whose people all say a lot. A
+/// server that means harm is left before it fills the computer.
+const LISTS_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// Calls servers over the network.
 pub struct Network {
@@ -63,6 +68,7 @@ impl Dialer for Network {
         let Device { id, key } = Device::of_account()?;
         let mut options = Options::new(form.server.clone(), form.name.clone(), id);
         (options.key, options.label, options.choice) = (Some(key), form.label.clone(), choice);
+        options.lists_bytes_max = LISTS_BYTES_MAX;
         let (client, connection) = herenow_client::connect(options);
         let inbox = Arc::<Inbox>::default();
         let outbox =
@@ -172,12 +178,19 @@ impl Inbox {
 
 impl Outbox {
     fn post(&mut self, event: Event, connection: &Connection) {
-        let (now, proved_at) = (self.clock.now(), connection.view().proved_at());
+        let (now, view) = (self.clock.now(), connection.view());
+        let list = ListFacts {
+            version: view.version(),
+            digest: view.digest(),
+            people: view.len(),
+            proved_at: view.proved_at(),
+            delay: connection.delay(),
+        };
         // A long list takes a while: it is made ready before the window could have to wait for the batch.
         let wanted = Whole::wanted_by(&event, self.inbox.news());
         let whole = wanted.and_then(|key| Some(Whole::of(key, connection.view_of(key)?)));
         self.update(|batch| {
-            batch.add(event, now, proved_at, whole);
+            batch.add(event, now, list, whole);
             batch.proof = connection.view().proof();
             batch.link.keep_lists(|key| connection.view_of(key).is_some());
         });

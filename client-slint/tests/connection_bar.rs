@@ -84,6 +84,7 @@ fn every_end_has_its_own_words() {
         (goodbye(CloseReason::HeartbeatTimeout), "The server lost contact", "Reconnecting in 3 s"),
         (goodbye(CloseReason::SlowConsumer), "Cut off as too slow", "Reconnecting in 3 s"),
         (goodbye(CloseReason::ServerFull), "The server is full", "Reconnecting in 3 s"),
+        (Disconnect::ListTooLarge, "The list is too large", "Reconnecting in 3 s"),
         (goodbye(CloseReason::InternalError), "Ended by the server", "Reconnecting in 3 s"),
         (
             Disconnect::ProtocolError(DecodeError::OutOfRange("a name")),

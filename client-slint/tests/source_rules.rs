@@ -63,7 +63,7 @@ fn raw_colour(line: &str) -> Option<&str> {
 /// Text in quotes that people would read: a letter in it, and not inside `@tr`, `@image-url`, `import` or `export`.
 fn raw_words(line: &str) -> Option<&str> {
     let code = line.trim_start();
-    if code.starts_with("import ") || code.starts_with("export *") {
+    if ["import ", "export *", "export {"].iter().any(|start| code.starts_with(start)) {
         return None;
     }
     let mut rest = line;

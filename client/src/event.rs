@@ -157,6 +157,9 @@ pub enum Disconnect {
     SignInTimeout,
     /// The server's bytes break the protocol.
     ProtocolError(DecodeError),
+    /// The server lists more than this client may keep; see
+    /// [`Options::lists_bytes_max`](crate::Options::lists_bytes_max).
+    ListTooLarge,
 }
 
 impl Disconnect {
@@ -175,6 +178,7 @@ impl Disconnect {
             Self::ConnectionReset => CloseReason::ConnectionReset.name(),
             Self::SignInTimeout => CloseReason::SignInTimeout.name(),
             Self::ProtocolError(_) => "protocol_error",
+            Self::ListTooLarge => "list_too_large",
         }
     }
 
@@ -208,6 +212,9 @@ impl fmt::Display for Disconnect {
             Self::ConnectionReset => f.write_str("the connection broke"),
             Self::SignInTimeout => f.write_str("the server did not answer the sign-in"),
             Self::ProtocolError(error) => write!(f, "the server sent what is not herenow: {error}"),
+            Self::ListTooLarge => f.write_str(
+                "the server lists more people, or longer texts, than this program takes",
+            ),
         }
     }
 }

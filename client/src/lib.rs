@@ -50,10 +50,11 @@ pub use client::{Client, TooMany};
 pub use connection::{Connection, connect, connect_through};
 pub use event::{Disconnect, Event};
 pub use herenow_protocol as protocol;
-pub use options::{Options, ViewKey};
+pub use options::{LISTS_BYTES_MAX, Options, PEOPLE_MAX, PERSON_BYTES, ViewKey};
 pub use query::{Answer, QueryError};
 pub use secrets::{
-    device_id, keep_credential, known_operator_key, operator_key, set_user_key, user_key,
+    device_id, keep_credential, known_operator_key, operator_key, set_user_key, state_folder,
+    user_key,
 };
 pub use trust::{Distrust, Trust};
 pub use view::View;

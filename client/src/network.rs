@@ -52,7 +52,9 @@ fn leads_out(interface: &Interface) -> bool {
 
 impl From<InterfaceAddress> for Interface {
     fn from(found: InterfaceAddress) -> Self {
-        let running = InterfaceFlags::IFF_UP | InterfaceFlags::IFF_RUNNING;
+        // The kernel tells of a lost carrier by IFF_RUNNING up to a second late, by IFF_LOWER_UP at once.
+        let running =
+            InterfaceFlags::IFF_UP | InterfaceFlags::IFF_RUNNING | InterfaceFlags::IFF_LOWER_UP;
         Self {
             name: found.interface_name,
             running: found.flags.contains(running),

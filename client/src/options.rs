@@ -10,6 +10,17 @@ use herenow_protocol::{
 
 use crate::Trust;
 
+/// What the entries of all lists together may take in memory, unless a program wants otherwise, besides
+/// [`PERSON_BYTES`] for each person: in bytes.
+pub const LISTS_BYTES_MAX: usize = 256 * 1024 * 1024;
+
+/// What each person may add to that: a name and a text of usual length. So long lists are no trouble, and stuffed ones are.
+pub const PERSON_BYTES: usize = 128;
+
+/// How many people all lists together may have, with a snapshot that is under way: the largest list that was measured,
+/// twice.
+pub const PEOPLE_MAX: usize = 2_000_000;
+
 /// Whom to be, and where.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -43,6 +54,8 @@ pub struct Options {
     pub views: Vec<WatchTarget>,
     /// The rooms to be in besides the lobby, up to 31.
     pub rooms: Vec<RoomName>,
+    /// See [`LISTS_BYTES_MAX`]. A server that lists more is left: it is broken, or means harm.
+    pub lists_bytes_max: usize,
 }
 
 /// A view, by the number that this client gave it.
@@ -83,6 +96,7 @@ impl Options {
             reconnect: true,
             views: vec![WatchTarget::Room(RoomName::lobby())],
             rooms: Vec::new(),
+            lists_bytes_max: LISTS_BYTES_MAX,
         }
     }
 

@@ -63,6 +63,14 @@ pub fn known_operator_key() -> io::Result<Option<OperatorKey>> {
     known_operator_key_in(&folder()?)
 }
 
+/// The folder in which this account keeps what it keeps to itself, which may not be there yet.
+///
+/// # Errors
+/// There is no home directory.
+pub fn state_folder() -> io::Result<PathBuf> {
+    folder()
+}
+
 /// Keeps what a server wants of whoever comes in, for every program of this account, in the file `credentials`.
 ///
 /// # Errors
@@ -170,11 +178,11 @@ pub(crate) fn replace(folder: &Path, name: &str, text: &str) -> io::Result<()> {
 /// Where this account's secrets are.
 pub(crate) fn folder() -> io::Result<PathBuf> {
     let (state, home) = (std::env::var_os("XDG_STATE_HOME"), std::env::var_os("HOME"));
-    state_folder(state.map(PathBuf::from), home.map(PathBuf::from))
+    folder_in(state.map(PathBuf::from), home.map(PathBuf::from))
 }
 
 /// The XDG base directory specification ignores paths that are not absolute.
-fn state_folder(state: Option<PathBuf>, home: Option<PathBuf>) -> io::Result<PathBuf> {
+fn folder_in(state: Option<PathBuf>, home: Option<PathBuf>) -> io::Result<PathBuf> {
     let state = state.filter(|path| path.is_absolute());
     let home = home.filter(|path| path.is_absolute()).map(|home| home.join(".local/state"));
     state.or(home).map(|folder| folder.join("herenow")).ok_or_else(|| {

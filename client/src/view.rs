@@ -25,6 +25,15 @@ pub struct View {
     proved_at: Option<Instant>,
 }
 
+/// How much is held of lists.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Size {
+    /// Entries.
+    pub people: usize,
+    /// What their records take, in bytes.
+    pub bytes: usize,
+}
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Trust {
     /// Only a snapshot can prove anything.
@@ -322,6 +331,19 @@ impl View {
         self.is_complete().then(|| self.shown.proof())
     }
 
+    /// How much is held: what is shown, and the snapshot that is under way.
+    #[must_use]
+    pub fn size(&self) -> Size {
+        let incoming = self.incoming.as_ref().map(Copied::size).unwrap_or_default();
+        self.shown.size() + incoming
+    }
+
+    /// What the entries that are shown add up to.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        self.shown.digest()
+    }
+
     fn sum(&self, first: UserId, last: UserId) -> Digest {
         let sum = |hasher| self.shown.sum(hasher, first, last);
         self.hasher.as_ref().map(sum).unwrap_or_default()
@@ -330,6 +352,14 @@ impl View {
     fn now_exact(&mut self, now: Instant) {
         self.trust = Trust::Complete;
         self.proved_at = Some(now);
+    }
+}
+
+impl std::ops::Add for Size {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self { people: self.people + other.people, bytes: self.bytes + other.bytes }
     }
 }
 

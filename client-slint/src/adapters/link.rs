@@ -49,7 +49,7 @@ fn window_state(shown: &Shown) -> LinkState {
     }
 }
 
-fn window_age(age: Option<Age>) -> ui::Age {
+pub(super) fn window_age(age: Option<Age>) -> ui::Age {
     let (unit, count) = match age {
         None => (AgeUnit::None, 0),
         Some(Age::Seconds(count)) => (AgeUnit::Seconds, count),
@@ -59,7 +59,7 @@ fn window_age(age: Option<Age>) -> ui::Age {
     ui::Age { unit, count: whole(count) }
 }
 
-fn whole(number: u32) -> i32 {
+pub(super) fn whole(number: u32) -> i32 {
     i32::try_from(number).unwrap_or(i32::MAX)
 }
 
@@ -94,7 +94,7 @@ fn core_action(action: LinkAction) -> Action {
     }
 }
 
-fn window_kind(kind: Kind) -> LinkKind {
+pub(super) fn window_kind(kind: Kind) -> LinkKind {
     match kind {
         Kind::SignedOut => LinkKind::SignedOut,
         Kind::Connecting => LinkKind::Connecting,
@@ -114,6 +114,7 @@ fn window_kind(kind: Kind) -> LinkKind {
         Kind::TooSlow => LinkKind::TooSlow,
         Kind::ServerFailed => LinkKind::ServerFailed,
         Kind::ServerFull => LinkKind::ServerFull,
+        Kind::ListTooLarge => LinkKind::ListTooLarge,
         Kind::NotUnderstood => LinkKind::NotUnderstood,
         Kind::OtherVersion => LinkKind::OtherVersion,
         Kind::Replaced => LinkKind::Replaced,

@@ -3,12 +3,15 @@
 
 mod about;
 mod card;
+mod details;
 mod link;
+mod notices;
 mod own;
 mod people;
 mod settings;
 mod sign_in;
 mod time;
+mod tray;
 
 use std::rc::{Rc, Weak};
 
@@ -20,12 +23,15 @@ use crate::ui::AppWindow;
 
 pub use about::AboutAdapter;
 pub use card::CardAdapter;
+pub use details::DetailsAdapter;
 pub use link::LinkAdapter;
+pub use notices::NoticesAdapter;
 pub use own::OwnAdapter;
 pub use people::{PeopleAdapter, PeopleModel};
 pub use settings::SettingsAdapter;
 pub use sign_in::SignInAdapter;
 pub use time::TimeAdapter;
+pub use tray::TrayAdapter;
 
 /// All adapters of one window.
 pub struct Adapters {
@@ -33,6 +39,8 @@ pub struct Adapters {
     pub sign_in: SignInAdapter,
     /// The connection bar.
     pub link: LinkAdapter,
+    /// The details behind it.
+    pub details: DetailsAdapter,
     /// The list.
     pub people: PeopleAdapter,
     /// The card of one person.
@@ -45,6 +53,10 @@ pub struct Adapters {
     pub time: TimeAdapter,
     /// What the user set.
     pub settings: SettingsAdapter,
+    /// The tray icon.
+    pub tray: TrayAdapter,
+    /// The words of notifications.
+    pub notices: NoticesAdapter,
 }
 
 impl Adapters {
@@ -59,12 +71,15 @@ impl Adapters {
         Self {
             sign_in: SignInAdapter::new(window),
             link: LinkAdapter::new(window),
+            details: DetailsAdapter::new(window),
             people: PeopleAdapter::new(window, minutes, clock.clone()),
             card: CardAdapter::new(window),
             own: OwnAdapter::new(window, minutes),
             about: AboutAdapter::new(window),
             time: TimeAdapter::new(window, minutes, clock.clone()),
             settings: SettingsAdapter::new(window, system_language),
+            tray: TrayAdapter::new(window),
+            notices: NoticesAdapter::new(window),
         }
     }
 
@@ -72,6 +87,7 @@ impl Adapters {
     pub fn connect(window: &AppWindow, desk: &Rc<Desk>) {
         sign_in::connect(window, desk);
         link::connect(window, desk);
+        details::connect(window, desk);
         own::connect(window, desk);
         about::connect(window, desk);
         card::connect(window, desk);

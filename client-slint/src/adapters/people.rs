@@ -98,6 +98,14 @@ impl PeopleAdapter {
         self.republish();
     }
 
+    /// Selects the person of this name, if they are in the list as it is shown.
+    pub fn find(&self, name: &DisplayName) {
+        if let Some(window) = self.window.upgrade() {
+            self.model.select_named(name);
+            self.model.publish(&window);
+        }
+    }
+
     /// Shows whether the list is proved exact.
     pub fn show_exact(&self, exact: bool) {
         if let Some(window) = self.window.upgrade() {
@@ -318,6 +326,13 @@ impl PeopleModel {
         }
         self.change(|people| people.collapse(&group, collapsed));
         self.selected.replace(Some(head));
+    }
+
+    fn select_named(&self, name: &DisplayName) {
+        let people = self.people.borrow();
+        let is_theirs = |place: &Place| matches!(place, Place::Person(_, other) if other == name);
+        let place = (0..people.rows()).filter_map(|row| people.place(row)).find(is_theirs);
+        self.selected.replace(place);
     }
 
     /// Brings the numbers around the list up to date.

@@ -5,6 +5,7 @@ use std::time::Instant;
 use herenow_client::protocol::{DisplayName, Entry, ViewProof};
 use herenow_client::{Event, View, ViewKey};
 
+use super::history::{History, ListFacts};
 use super::link::{Link, one_line};
 use super::own::OwnNews;
 use super::people::Snapshot;
@@ -18,16 +19,31 @@ pub const NEWS_MAX: usize = 20_000;
 pub struct Batch {
     /// The connection as it is now.
     pub link: Link,
+    /// The server let the user in meanwhile.
+    pub signed_in: bool,
     /// The lobby to start from, if it was replaced.
     pub replaced: Option<Snapshot>,
     /// What happened in the lists after that, in order.
     pub news: Vec<ViewNews>,
     /// What the lobby adds up to, if it is proved exact.
     pub proof: Option<ViewProof>,
+    /// Who came online and who went after that, in order.
+    pub comings: Vec<Coming>,
     /// What became of the user's own status.
     pub own: OwnNews,
     /// The server's words for the last request that it refused.
     pub refusal: Option<String>,
+    /// What the connection went through.
+    pub history: History,
+}
+
+/// Somebody came online, or went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Coming {
+    /// Came.
+    Came(DisplayName),
+    /// Went.
+    Went(DisplayName),
 }
 
 /// News of one list.
@@ -85,22 +101,19 @@ impl Whole {
 }
 
 impl Batch {
-    /// Takes in one event. `whole` is the list that the event [wants](Whole::wanted_by), with the event applied, `proved_at`
-    /// is when the lobby was last proved exact.
-    pub fn add(
-        &mut self,
-        event: Event,
-        now: Instant,
-        proved_at: Option<Instant>,
-        whole: Option<Whole>,
-    ) {
+    /// Takes in one event. `whole` is the list that the event [wants](Whole::wanted_by), with the event applied, `list` is
+    /// what is known of the lobby.
+    pub fn add(&mut self, event: Event, now: Instant, list: ListFacts, whole: Option<Whole>) {
         self.link.apply(&event, now);
-        self.link.note_proof(proved_at);
+        self.link.note_proof(list.proved_at);
         self.own.add(&event);
+        self.history.add(&event, list, now);
+        self.signed_in |= matches!(event, Event::SignedIn(_));
         if let Some(whole) = whole {
             self.replace(whole);
             return;
         }
+        self.comings.extend(coming(&event));
         match event {
             Event::Joined { view, entry } | Event::Updated { view, entry } => {
                 self.news.push(ViewNews { view, what: What::Here(entry) });
@@ -120,11 +133,23 @@ impl Batch {
         };
         self.news.retain(|news| news.view != key);
         match whole {
-            Whole::Lobby(snapshot) => self.replaced = Some(snapshot),
+            Whole::Lobby(snapshot) => {
+                self.comings.clear();
+                self.replaced = Some(snapshot);
+            }
             Whole::Other(view, entries) => {
                 self.news.push(ViewNews { view, what: What::Whole(entries) });
             }
         }
+    }
+}
+
+/// Everybody who is online is in the first list.
+fn coming(event: &Event) -> Option<Coming> {
+    match event {
+        Event::Joined { view: ViewKey::FIRST, entry } => Some(Coming::Came(entry.name.clone())),
+        Event::Left { view: ViewKey::FIRST, entry, .. } => Some(Coming::Went(entry.name.clone())),
+        _ => None,
     }
 }
 
@@ -151,7 +176,7 @@ mod tests {
             VIEW => Whole::Lobby(Snapshot::of(everybody.iter())),
             key => Whole::Other(key, everybody.to_vec()),
         });
-        batch.add(event, now(), None, whole);
+        batch.add(event, now(), ListFacts::default(), whole);
     }
 
     #[test]
@@ -172,6 +197,7 @@ mod tests {
             add(&mut batch, Event::Snapshot { view: room }, &[]);
             let whole = ViewNews { view: room, what: What::Whole(Vec::new()) };
             assert_eq!(batch.news, [gone, whole]);
+            assert_eq!(batch.comings, [Coming::Went(entry(2).name)]);
         }
     }
 

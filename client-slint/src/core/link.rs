@@ -109,6 +109,8 @@ pub enum Kind {
     ServerFailed,
     /// The server has no place for another connection.
     ServerFull,
+    /// The server lists more than this program takes.
+    ListTooLarge,
     /// One end broke the protocol.
     NotUnderstood,
     /// The server speaks another version.
@@ -243,7 +245,7 @@ impl Link {
     /// Whether the list may be shown as true.
     #[must_use]
     pub fn is_exact(&self) -> bool {
-        self.current() == Kind::Connected
+        self.kind() == Kind::Connected
     }
 
     /// Whether a session exists now.
@@ -268,7 +270,7 @@ impl Link {
     /// What to show at the time `now`.
     #[must_use]
     pub fn shown(&self, now: Instant) -> Shown {
-        let kind = self.current();
+        let kind = self.kind();
         let health = match self.stage {
             Stage::SignedIn(health) => health,
             _ => Health::default(),
@@ -278,7 +280,7 @@ impl Link {
             phase: self.phase(),
             action: self.action(kind),
             retry_in: self.until_retry(now).map_or(0, |left| whole_seconds(left).max(1)),
-            proved_ago: self.age(now).map(|age| Age::of(age).0),
+            proved_ago: self.age(now).map(Age::told),
             round_trip: health.round_trip,
             delay: health.delay,
             contact_lost: health.contact_lost,
@@ -324,7 +326,9 @@ impl Link {
         };
     }
 
-    fn current(&self) -> Kind {
+    /// What the connection is.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
         let ended = self.ending.as_ref().map(|ending| ending.kind);
         match self.stage {
             Stage::SignedOut => Kind::SignedOut,
@@ -339,7 +343,9 @@ impl Link {
         }
     }
 
-    fn phase(&self) -> Phase {
+    /// How it goes on.
+    #[must_use]
+    pub fn phase(&self) -> Phase {
         match self.stage {
             Stage::SignedOut | Stage::SignedIn(_) => Phase::Live,
             Stage::Trying => Phase::Trying,
@@ -372,6 +378,12 @@ impl Link {
 }
 
 impl Age {
+    /// How an age is told.
+    #[must_use]
+    pub fn told(age: Duration) -> Self {
+        Self::of(age).0
+    }
+
     /// How an age is told, and after what time it is told differently.
     fn of(age: Duration) -> (Self, Duration) {
         let (told, unit): (fn(u32) -> Self, _) = match age {
@@ -390,7 +402,9 @@ fn whole_seconds(time: Duration) -> u32 {
     u32::try_from(time.as_nanos().div_ceil(SECOND.as_nanos())).unwrap_or(u32::MAX)
 }
 
-fn kind_of(reason: &Disconnect) -> Kind {
+/// What a connection is that ended for this reason.
+#[must_use]
+pub fn kind_of(reason: &Disconnect) -> Kind {
     match reason {
         Disconnect::Goodbye { reason, .. } => kind_of_goodbye(*reason),
         Disconnect::Left => Kind::Ended,
@@ -402,6 +416,7 @@ fn kind_of(reason: &Disconnect) -> Kind {
         Disconnect::ConnectionClosed | Disconnect::ConnectionReset => Kind::Lost,
         Disconnect::SignInTimeout => Kind::NoAnswer,
         Disconnect::ProtocolError(_) => Kind::NotUnderstood,
+        Disconnect::ListTooLarge => Kind::ListTooLarge,
     }
 }
 

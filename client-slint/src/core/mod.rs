@@ -3,10 +3,13 @@
 pub mod batch;
 pub mod bidi;
 pub mod calendar;
+pub mod history;
+pub mod idle;
 pub mod language;
 pub mod link;
 pub mod look;
 pub mod minutes;
+pub mod notify;
 pub mod own;
 pub mod people;
 pub mod settings;

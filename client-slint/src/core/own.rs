@@ -95,6 +95,11 @@ impl Own {
         self.choice()
     }
 
+    /// The program chooses for the user; the text stays as it is.
+    pub fn choose_by_program(&mut self, choice: &Choice) {
+        (self.status, self.automatic, self.under_way) = (choice.status, choice.automatic, true);
+    }
+
     /// The user says something new; the status stays as it is. Returns what to ask of the server.
     pub fn say(&mut self, text: StatusText, keep: Keep, wall_ms: u64) -> Choice {
         let text_for = keep.time().filter(|_| !text.is_empty());
@@ -140,6 +145,12 @@ impl Own {
     #[must_use]
     pub fn status(&self) -> Status {
         self.status
+    }
+
+    /// What was chosen on this device, and whether a program chose it.
+    #[must_use]
+    pub fn showing(&self) -> (Status, bool) {
+        (self.status, self.automatic)
     }
 
     /// The user's text; what this device said last if it is not known.

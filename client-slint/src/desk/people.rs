@@ -138,6 +138,7 @@ impl Desk {
         }
         self.adapters.people.update(replaced, meant);
         let came = self.who_came();
+        self.chosen_came(&came);
         if !came.is_empty() {
             // Who was to be told of once is not any more.
             self.keep_people();

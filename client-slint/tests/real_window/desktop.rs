@@ -1,6 +1,6 @@
 //! A desktop of the test's own: an X server, a session bus with a screen reader, a keyboard.
 
-#![allow(unreachable_pub, reason = "a test has no users")]
+#![allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -8,7 +8,7 @@ use std::fs;
 use std::io::{BufRead as _, BufReader, Read};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
@@ -54,6 +54,14 @@ impl Program {
         self.child.stdout.take().unwrap_or_else(|| panic!("{} has a piped output", self.name))
     }
 
+    pub fn input(&mut self) -> ChildStdin {
+        self.child.stdin.take().unwrap_or_else(|| panic!("{} has a piped input", self.name))
+    }
+
+    pub fn errors(&mut self) -> impl Read + use<> {
+        self.child.stderr.take().unwrap_or_else(|| panic!("{} has piped errors", self.name))
+    }
+
     /// Sends a signal to this program alone.
     pub fn signal(&self, signal: &str) {
         kill(signal, &self.child.id().to_string());
@@ -61,8 +69,21 @@ impl Program {
 
     /// Waits until the program has ended by itself.
     pub fn expect_end(&mut self) {
+        self.wait();
+    }
+
+    /// Waits until the program has ended by itself, and without an error.
+    pub fn expect_success(&mut self) {
+        let status = self.wait();
+        assert!(status.success(), "{}: {status}", self.name);
+    }
+
+    fn wait(&mut self) -> ExitStatus {
         let deadline = now() + PATIENCE;
-        while self.child.try_wait().expect("the child is ours").is_none() {
+        loop {
+            if let Some(status) = self.child.try_wait().expect("the child is ours") {
+                return status;
+            }
             assert!(now() < deadline, "{} did not end", self.name);
             std::thread::sleep(Duration::from_millis(5));
         }
@@ -101,9 +122,12 @@ impl Desktop {
                 .stdout(Stdio::piped())
                 .stderr(Stdio::null()),
         );
+        let bus_address = first_line(bus.output());
         let environment = HashMap::from([
             ("DISPLAY", display),
-            ("DBUS_SESSION_BUS_ADDRESS", first_line(bus.output())),
+            ("DBUS_SESSION_BUS_ADDRESS", bus_address.clone()),
+            // Whoever locks the screen is on the same bus, and nobody of the computer's own.
+            ("DBUS_SYSTEM_BUS_ADDRESS", bus_address),
             ("HOME", home.to_string_lossy().into_owned()),
             ("XDG_STATE_HOME", home.join("state").to_string_lossy().into_owned()),
             ("XDG_CONFIG_HOME", home.join("config").to_string_lossy().into_owned()),
@@ -118,6 +142,16 @@ impl Desktop {
         launcher.arg("--launch-immediately").stdout(Stdio::null()).stderr(Stdio::null());
         desktop._programs.push(Program::start(&mut launcher));
         desktop
+    }
+
+    /// The X server.
+    pub fn display(&self) -> &str {
+        &self.environment["DISPLAY"]
+    }
+
+    /// Touches the mouse.
+    pub fn move_mouse(&self, x: u32) {
+        self.xdotool(&["mousemove", &x.to_string(), "10"]);
     }
 
     /// A command that runs on this desktop and knows of no other.

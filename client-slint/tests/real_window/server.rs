@@ -1,6 +1,6 @@
 //! The real server, and a second person who is signed in to it.
 
-#![allow(unreachable_pub, reason = "a test has no users")]
+#![allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};

@@ -3,6 +3,7 @@
 
 #![allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
 
+pub mod desktop;
 pub mod people;
 pub mod screen;
 
@@ -13,6 +14,7 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use desktop::TestDesktop;
 use herenow_client::protocol::{
     Choice, CloseReason, Entry, OperatorKey, Query, RoomName, ViewProof, WatchTarget, pairing,
 };
@@ -23,6 +25,7 @@ use herenow_desktop::app::{App, Outside};
 use herenow_desktop::call::{Call, Deliver, Dialer, Then};
 use herenow_desktop::clock::Clock;
 use herenow_desktop::core::batch::{Batch, Whole};
+use herenow_desktop::core::history::ListFacts;
 use herenow_desktop::core::language::Language;
 use herenow_desktop::core::link::Link;
 use herenow_desktop::core::people::Snapshot;
@@ -85,6 +88,7 @@ const WALL: Duration = Duration::from_secs(1_800_000_000);
 pub struct World {
     pub app: App,
     pub screen: Screen,
+    pub desktop: Rc<TestDesktop>,
     line: Rc<Line>,
     time: Time,
     people: RefCell<Vec<Entry>>,
@@ -194,11 +198,13 @@ impl World {
             first: ("127.0.0.1".to_owned(), String::new()),
         };
         let app = App::new(outside).expect("a window");
+        let desktop = Rc::<TestDesktop>::default();
+        app.settle(desktop.clone());
         let screen = Screen::new(app.window(), width, height);
         let (people, link) = (RefCell::default(), RefCell::default());
         let (proved_at, stale) = (Cell::default(), Cell::default());
         let others = RefCell::default();
-        Self { app, screen, line, time, people, others, link, proved_at, stale, kept }
+        Self { app, screen, desktop, line, time, people, others, link, proved_at, stale, kept }
     }
 
     /// A window in this language at the sign-in page, so high that every page is in sight as a whole.
@@ -249,7 +255,13 @@ impl World {
         for event in events {
             self.follow(event);
             let whole = Whole::wanted_by(event, batch.news.len()).map(|view| self.whole(view));
-            batch.add(event.clone(), self.time.now(), self.proved_at.get(), whole);
+            let list = ListFacts {
+                version: Some(1_024),
+                people: self.people.borrow().len(),
+                proved_at: self.proved_at.get(),
+                ..ListFacts::default()
+            };
+            batch.add(event.clone(), self.time.now(), list, whole);
         }
         let count = u32::try_from(self.people.borrow().len()).expect("not that many");
         batch.proof = Some(ViewProof { version: 17, count, ..ViewProof::default() });

@@ -110,11 +110,13 @@ fn literal(rest: &str) -> (String, &str) {
 /// What is filled into a text: numbers and names; `{}` counts as the number of its place.
 pub(crate) fn placeholders(text: &str) -> BTreeSet<String> {
     let parts = text.split('{').skip(1).filter_map(|part| part.split_once('}'));
-    let number = |(place, (name, _)): (usize, (&str, &str))| match name {
-        "" => place.to_string(),
+    // Those without a name are counted, past those with one.
+    let mut places = 0..;
+    let number = |(name, _): (&str, &str)| match name {
+        "" => places.next().unwrap_or(0_usize).to_string(),
         name => name.to_owned(),
     };
-    parts.enumerate().map(number).collect()
+    parts.map(number).collect()
 }
 
 #[test]
@@ -137,4 +139,5 @@ fn messages_are_found_as_they_are_written() {
     assert_eq!(messages_of(text), expected);
     assert_eq!(placeholders("{} and {}"), placeholders("{1}, {0}"));
     assert_ne!(placeholders("{} and {}"), placeholders("{0}"));
+    assert_eq!(placeholders("{n} of {}"), placeholders("{0} of {n}"));
 }

@@ -129,7 +129,7 @@ fn a_key_file_with_something_else_names_itself_and_the_remedy() {
 #[test]
 fn the_state_folder_is_found_as_the_specification_says() {
     let path = |text: &str| Some(PathBuf::from(text));
-    let found = |state, home| state_folder(state, home).ok();
+    let found = |state, home| folder_in(state, home).ok();
     assert_eq!(found(path("/s"), path("/h")), path("/s/herenow"));
     assert_eq!(found(path("relative"), path("/h")), path("/h/.local/state/herenow"));
     assert_eq!(found(None, path("/h")), path("/h/.local/state/herenow"));

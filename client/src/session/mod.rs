@@ -103,6 +103,8 @@ pub struct Session {
     text_left_out: bool,
     /// Bytes of a frame that the server accepts.
     frame_max: usize,
+    /// What all lists together may take.
+    lists_bytes_max: usize,
 }
 
 #[derive(Debug)]
@@ -135,6 +137,7 @@ impl Session {
             ticket: None,
             text_left_out: false,
             frame_max: CLIENT_FRAME_BYTES_MAX,
+            lists_bytes_max: options.lists_bytes_max,
         }
     }
 

@@ -8,8 +8,10 @@ use rand::RngExt;
 
 use super::{Effect, Phase, Session, Ticket};
 use crate::heartbeat::{Heartbeat, Pulse};
+use crate::options::{PEOPLE_MAX, PERSON_BYTES};
 use crate::query::Answer;
 use crate::reconnect::Invitation;
+use crate::view::Size;
 use crate::{Disconnect, Event};
 
 /// Heartbeat intervals that make sense to this client, in milliseconds.
@@ -100,7 +102,16 @@ impl Session {
             Some(news) => self.news_of_a_view(news, now, effects),
             None => {}
         }
+        if self.is_signed_in() && self.lists_too_much() {
+            return self.give_up(Disconnect::ListTooLarge, now, effects);
+        }
         self.send_what_is_due(now, effects);
+    }
+
+    /// Whether the lists are larger than a server's can be that means well.
+    fn lists_too_much(&self) -> bool {
+        let Size { people, bytes } = self.views.size();
+        people > PEOPLE_MAX || bytes > self.lists_bytes_max + people * PERSON_BYTES
     }
 
     fn news_of_a_view(&mut self, news: ServerMessage, now: Instant, effects: &mut Vec<Effect>) {

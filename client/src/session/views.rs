@@ -10,6 +10,7 @@ use super::Effect;
 use super::requests::{Asked, Requests};
 use super::watched::Watched;
 use crate::options::WantedViews;
+use crate::view::Size;
 use crate::{View, ViewKey};
 
 /// The views of one client.
@@ -162,6 +163,12 @@ impl Views {
     /// The view with the lowest number.
     pub(super) fn first(&self) -> Option<&View> {
         self.watched.first_key_value().map(|(_, watched)| watched.view())
+    }
+
+    /// How much is held of all lists together.
+    pub(super) fn size(&self) -> Size {
+        let sizes = self.watched.values().map(|watched| watched.view().size());
+        sizes.fold(Size::default(), std::ops::Add::add)
     }
 
     /// When something is to be done besides answering.

@@ -11,7 +11,7 @@ use herenow_protocol::{
     Change, CloseReason, Digest, EncodedEntry, Entry, Shown, UserId, ViewProof,
 };
 
-use super::{Mismatch, Step};
+use super::{Mismatch, Size, Step};
 
 /// Ids of one page: few enough that a change moves no more than some kilobytes, and as many as the server's buckets have
 /// (docs/decisions/0013), so that their sums need not be made anew.
@@ -29,6 +29,8 @@ pub(super) struct Copied {
     len: usize,
     pub(super) version: u64,
     digest: Digest,
+    /// What all records take.
+    bytes: usize,
 }
 
 /// Entries by ascending id.
@@ -78,6 +80,16 @@ impl Copied {
                 steps.extend(self.remove(hasher, id).map(|entry| Step::Left { entry, cause }));
             }
         }
+    }
+
+    /// How much it is.
+    pub(super) fn size(&self) -> Size {
+        Size { people: self.len, bytes: self.bytes }
+    }
+
+    /// What the entries add up to.
+    pub(super) fn digest(&self) -> Digest {
+        self.digest
     }
 
     /// In this range exactly these entries exist.
@@ -173,6 +185,7 @@ impl Copied {
         page.digest.add(hash);
         self.digest.add(hash);
         page.set(at, Some(encoded.as_bytes()));
+        self.bytes += HEADER_BYTES + encoded.as_bytes().len();
         self.len += 1;
     }
 
@@ -190,8 +203,10 @@ impl Copied {
 
     /// Takes an entry off the sums and the count; its bytes stay, to be replaced or removed.
     fn take_off(&mut self, hasher: &EntryHasher, id: UserId) {
-        let Some(hash) = self.bytes_of(id).map(|bytes| hasher.hash_bytes(bytes)) else { return };
+        let Some(bytes) = self.bytes_of(id) else { return };
+        let (hash, length) = (hasher.hash_bytes(bytes), bytes.len());
         self.digest.remove(hash);
+        self.bytes -= HEADER_BYTES + length;
         self.len -= 1;
         if let Some(page) = self.pages.get_mut(&place(id).0) {
             page.digest.remove(hash);

@@ -1,5 +1,7 @@
 //! A server that does what the test says, and nothing else.
 
+#![allow(dead_code, reason = "each test uses a part of it")]
+
 use std::time::Duration;
 
 use herenow_client::protocol::digest::EntryHasher;
@@ -63,6 +65,11 @@ impl Line {
 
     pub(crate) async fn send_bytes(&mut self, bytes: &[u8]) {
         self.0.write_all(bytes).await.expect("the client listens");
+    }
+
+    /// Whether the client still takes it.
+    pub(crate) async fn try_send(&mut self, message: &ServerMessage) -> bool {
+        self.0.write_all(&message.encode()).await.is_ok()
     }
 
     /// The next message, `None` at the end of the connection.
