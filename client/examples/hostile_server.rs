@@ -155,5 +155,6 @@ fn welcome() -> Welcome {
         resumed: false,
         resume_window_ms: 0,
         views: Vec::new(),
+        credential_ms: 0,
     }
 }
