@@ -22,6 +22,7 @@ use herenow_desktop::app::{App, Outside};
 use herenow_desktop::call::{Call, Deliver, Dialer, Then};
 use herenow_desktop::clock::Clock;
 use herenow_desktop::core::batch::{Batch, Whole};
+use herenow_desktop::core::history::ListFacts;
 use herenow_desktop::core::language::Language;
 use herenow_desktop::core::people::Snapshot;
 use herenow_desktop::core::sign_in::{Form, Start};
@@ -177,7 +178,8 @@ impl Bench {
     fn change(&mut self, batch: &mut Batch, people: usize) {
         let (id, status) = (self.below(people), self.below(3));
         let entry = entry(id, [Status::Available, Status::Away, Status::Busy][status]);
-        batch.add(Event::Updated { view: VIEW, entry }, Instant::now(), None, None);
+        let list = ListFacts::default();
+        batch.add(Event::Updated { view: VIEW, entry }, Instant::now(), list, None);
     }
 }
 
@@ -290,7 +292,8 @@ fn measure(bench: &mut Bench, people: usize) {
     for event in events {
         let whole = matches!(event, Event::Snapshot { .. })
             .then(|| Whole::Lobby(snapshot.take().expect("it was made ready")));
-        batch.add(event, Instant::now(), Some(Instant::now()), whole);
+        let list = ListFacts { proved_at: Some(Instant::now()), ..ListFacts::default() };
+        batch.add(event, Instant::now(), list, whole);
     }
     let mut batch = Some(batch);
     let shown = Times::of(1, |_| {

@@ -130,6 +130,73 @@ fn camel_case(kebab: &str) -> String {
     kebab.split('-').map(capital).collect()
 }
 
+/// A file says itself what it needs, so whoever opens it in the live preview sees it.
+#[test]
+fn every_page_and_every_component_compiles_alone() {
+    let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join("previews");
+    fs::create_dir_all(&out).expect("the folder can be made");
+    for folder in ["../ui/pages", "../ui/components"] {
+        for (path, _) in files(folder, "slint") {
+            let path = path.canonicalize().expect("the file is there");
+            let stem = path.file_stem().and_then(|stem| stem.to_str()).expect("a name");
+            let component = camel_case(stem);
+            // As the preview does: a window with nothing else in it.
+            let preview = format!(
+                "import {{ {component} }} from \"{}\";\n\
+                 export component Preview inherits Window {{ {component} {{ }} }}\n",
+                path.display()
+            );
+            let (slint, rust) = (out.join(format!("{stem}.slint")), out.join(format!("{stem}.rs")));
+            fs::write(&slint, preview).expect("the file can be written");
+            let config = slint_build::CompilerConfiguration::new().with_style("fluent".into());
+            let compiled = slint_build::compile_with_output_path(&slint, &rust, config);
+            assert!(compiled.is_ok(), "{}: {compiled:?}", path.display());
+            let code = fs::read_to_string(&rust).expect("it was written");
+            let words = code.split_whitespace().collect::<Vec<_>>().join(" ");
+            assert!(words.contains("struct r#Preview"), "{}: nothing to show", path.display());
+        }
+    }
+}
+
+/// A page shows what the globals hold, and those have samples.
+#[test]
+fn pages_show_samples_without_rust() {
+    for (path, text) in files("../ui/pages", "slint") {
+        for (number, line) in lines(&text) {
+            let has_input = line.trim_start().starts_with("in property");
+            assert!(!has_input, "{}:{number}: a preview has nobody to set it", path.display());
+        }
+    }
+    for (path, text) in files("../ui/globals", "slint") {
+        for (number, line) in lines(&text) {
+            let line = line.trim();
+            // A list or a struct without a value is empty, and so is the page that shows it.
+            let holds_data =
+                line.starts_with("in property <[") || line.starts_with("in property <string> name");
+            let has_value = line.contains(": ");
+            assert!(!holds_data || has_value, "{}:{number} has no sample", path.display());
+        }
+    }
+}
+
+/// What Rust sets and hears goes through globals; the window itself has nothing to get hold of.
+#[test]
+fn the_window_has_no_property_and_no_callback_of_its_own() {
+    for (path, text) in files("../ui", "slint")
+        .into_iter()
+        .filter(|(path, _)| path.parent().is_some_and(|folder| folder.ends_with("ui")))
+    {
+        if !text.contains("inherits Window") {
+            continue;
+        }
+        for (number, line) in lines(&text) {
+            let public = ["in property", "out property", "in-out property", "callback ", "public "];
+            let found = public.iter().find(|start| line.trim_start().starts_with(**start));
+            assert_eq!(found, None, "{}:{number}", path.display());
+        }
+    }
+}
+
 #[test]
 fn the_core_knows_no_window_no_runtime_and_no_clock() {
     for (path, text) in files("src/core", "rs") {

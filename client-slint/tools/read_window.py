@@ -1,23 +1,23 @@
 #!/usr/bin/python3
-"""Reads a window aloud: prints what a screen reader finds in it, whenever that changes.
+"""Reads a window aloud: prints what a screen reader finds in it and what it is told, as both happen.
 
 Usage: read_window.py PROGRAM
 
-One line of JSON for each change: the list of [role, name, description] of everything in the windows of
-PROGRAM, in reading order. Needs a session bus with at-spi-bus-launcher; tells the desktop that a screen
-reader is there, since programs build no tree for nobody.
+One line of JSON each time: for a change, the list of [role, name, description, state] of everything in the windows
+of PROGRAM, in reading order, where state is "focused" or empty; for an announcement of a live region, its words.
+Needs a session bus with at-spi-bus-launcher; tells the desktop that a screen reader is there, since programs build
+no tree for nobody.
 """
 
 import json
 import sys
-import time
 
 import gi
 
 gi.require_version("Atspi", "2.0")
 from gi.repository import Atspi, Gio, GLib  # noqa: E402
 
-PAUSE_SECONDS = 0.03
+PAUSE_MS = 30
 
 
 def announce_screen_reader():
@@ -40,7 +40,9 @@ def applications(program):
 def read(node):
     """Everything below a node. Parts that vanish while being read are left out."""
     try:
-        yield [node.get_role_name(), node.get_name() or "", node.get_description() or ""]
+        focused = node.get_state_set().contains(Atspi.StateType.FOCUSED)
+        state = "focused" if focused else ""
+        yield [node.get_role_name(), node.get_name() or "", node.get_description() or "", state]
         children = [node.get_child_at_index(i) for i in range(node.get_child_count())]
     except GLib.Error:
         return
@@ -49,29 +51,50 @@ def read(node):
             yield from read(child)
 
 
-def main():
-    program = sys.argv[1]
-    announce_screen_reader()
-    Atspi.init()
-    # What is cached may be old; every look goes to the program.
-    Atspi.set_timeout(2_000, 5_000)
-    # The first look starts the registry of programs; one that comes before it would stay unheard of. It is told even if
-    # there is nothing to see, so that whoever waits for this knows that programs may start.
-    last = None
-    while True:
-        desktop = Atspi.get_desktop(0)
-        desktop.clear_cache()
+def tell(what):
+    try:
+        print(json.dumps(what), flush=True)
+    except BrokenPipeError:
+        # Nobody listens any more.
+        sys.stderr.close()
+        sys.exit(0)
+
+
+class Look:
+    """Looks at the windows of a program, and tells what is different from the last time."""
+
+    def __init__(self, program):
+        self.program = program
+        self.last = None
+
+    def again(self):
+        # What is cached may be old; every look goes to the program.
+        Atspi.get_desktop(0).clear_cache()
         words = []
-        for application in applications(program):
+        for application in applications(self.program):
             application.clear_cache()
             words.extend(read(application))
-        if words != last:
-            print(json.dumps(words), flush=True)
-            last = words
-        time.sleep(PAUSE_SECONDS)
+        if words != self.last:
+            tell(words)
+            self.last = words
+        return True
+
+
+def main():
+    announce_screen_reader()
+    Atspi.init()
+    Atspi.set_timeout(2_000, 5_000)
+    listener = Atspi.EventListener.new(lambda event: tell(str(event.any_data)))
+    listener.register("object:announcement")
+    # The first look starts the registry of programs; one that comes before it would stay unheard of. It is told even if
+    # there is nothing to see, so that whoever waits for this knows that programs may start.
+    look = Look(sys.argv[1])
+    look.again()
+    GLib.timeout_add(PAUSE_MS, look.again)
+    Atspi.event_main()
 
 
 try:
     main()
-except (BrokenPipeError, KeyboardInterrupt):
+except KeyboardInterrupt:
     sys.exit(0)

@@ -9,6 +9,7 @@ use std::io::{BufRead as _, BufReader, Read};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
@@ -31,13 +32,27 @@ pub struct Desktop {
 /// Hears what a screen reader would say of the window.
 pub struct Reader {
     _program: Program,
-    heard: Receiver<Vec<Spoken>>,
+    heard: Receiver<Heard>,
     last: Vec<Spoken>,
+    announced: Vec<String>,
 }
 
-/// One thing in a window: its role, its name, its description.
+/// What a screen reader hears.
+enum Heard {
+    /// Everything in the window, anew.
+    Window(Vec<Spoken>),
+    /// What a live region says when it changes.
+    Announcement(String),
+}
+
+/// One thing in a window: its role, its name, its description, and whether the keyboard is there.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Spoken(pub String, pub String, pub String);
+pub struct Spoken {
+    pub role: String,
+    pub name: String,
+    pub description: String,
+    pub focused: bool,
+}
 
 impl Program {
     pub fn start(command: &mut Command) -> Self {
@@ -107,11 +122,20 @@ fn kill(signal: &str, target: &str) {
 
 impl Desktop {
     pub fn start() -> Self {
-        let home = std::env::temp_dir().join(format!("herenow-window-{}", std::process::id()));
+        Self::sized(800, 800)
+    }
+
+    /// A desktop of this many pixels.
+    pub fn sized(width: u32, height: u32) -> Self {
+        static STARTED: AtomicU32 = AtomicU32::new(0);
+        let number = STARTED.fetch_add(1, Ordering::Relaxed);
+        let name = format!("herenow-window-{}-{number}", std::process::id());
+        let home = std::env::temp_dir().join(name);
         fs::create_dir_all(&home).expect("the folder can be made");
         let mut x_server = Program::start(
             Command::new("Xvfb")
-                .args(["-displayfd", "1", "-screen", "0", "800x800x24", "-nolisten", "tcp"])
+                .args(["-displayfd", "1", "-screen", "0", &format!("{width}x{height}x24")])
+                .args(["-nolisten", "tcp"])
                 .stdout(Stdio::piped())
                 .stderr(Stdio::null()),
         );
@@ -119,6 +143,8 @@ impl Desktop {
         let mut bus = Program::start(
             Command::new("dbus-daemon")
                 .args(["--session", "--nofork", "--print-address=1"])
+                // A file, which is found from every network namespace.
+                .arg(format!("--address=unix:path={}", home.join("bus").display()))
                 .stdout(Stdio::piped())
                 .stderr(Stdio::null()),
         );
@@ -157,13 +183,57 @@ impl Desktop {
     /// A command that runs on this desktop and knows of no other.
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
+        self.adopt(&mut command);
+        command
+    }
+
+    /// Makes a command run on this desktop and know of no other.
+    pub fn adopt(&self, command: &mut Command) {
         for other in
             ["WAYLAND_DISPLAY", "SLINT_BACKEND", "SLINT_SCALE_FACTOR", "USER", "LANG", "LC_ALL"]
         {
             command.env_remove(other);
         }
         command.envs(&self.environment);
-        command
+    }
+
+    /// What the program keeps to itself under this name, as soon as it does.
+    pub fn kept(&self, name: &str) -> String {
+        let file = self.home.join("state/herenow").join(name);
+        wait_for(&format!("{}", file.display()), PATIENCE, || fs::read_to_string(&file).ok())
+    }
+
+    /// Makes the window of this title as large as this.
+    pub fn resize(&self, title: &str, width: u32, height: u32) {
+        let (width, height) = (width.to_string(), height.to_string());
+        self.xdotool(&[
+            "search",
+            "--sync",
+            "--onlyvisible",
+            "--name",
+            title,
+            "windowsize",
+            "--sync",
+            &width,
+            &height,
+        ]);
+    }
+
+    /// Presses a key so many times.
+    pub fn repeat(&self, key: &str, times: usize) {
+        if times > 0 {
+            self.xdotool(&["key", "--delay", "5", "--repeat", &times.to_string(), key]);
+        }
+    }
+
+    /// Presses a button as a screen reader does.
+    #[track_caller]
+    pub fn press(&self, program: &str, button: &str) {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tools/press_in_window.py");
+        let mut python = self.command("/usr/bin/python3");
+        let status = python.arg(script).args([program, button]).status();
+        let status = status.expect("python runs");
+        assert!(status.success(), "{button:?} was not pressed: {status}");
     }
 
     /// Gives the keyboard to the window of this title.
@@ -198,13 +268,14 @@ impl Desktop {
         let (tell, heard) = channel();
         std::thread::spawn(move || {
             for line in output.lines().map_while(Result::ok) {
-                if tell.send(spoken(&line)).is_err() {
+                if tell.send(heard_in(&line)).is_err() {
                     break;
                 }
             }
         });
-        let mut reader = Reader { _program: reader, heard, last: Vec::new() };
-        reader.wait_until("the screen reader starts", |_| true);
+        let mut reader =
+            Reader { _program: reader, heard, last: Vec::new(), announced: Vec::new() };
+        reader.wait_until("the screen reader starts", |_, _| true);
         reader
     }
 
@@ -229,51 +300,112 @@ impl Reader {
     #[track_caller]
     pub fn expect(&mut self, words: &[&str]) {
         let what = format!("the window says {words:?}");
-        self.wait_until(&what, |spoken| {
-            words
-                .iter()
-                .all(|word| spoken.iter().any(|Spoken(_, name, text)| name == word || text == word))
-        });
+        self.wait_until(&what, |spoken, _| words.iter().all(|word| says(spoken, word)));
     }
 
     /// Waits until a part of something in the window says this.
     #[track_caller]
     pub fn expect_part(&mut self, part: &str) {
         let what = format!("the window says {part:?} somewhere");
-        self.wait_until(&what, |spoken| {
-            spoken.iter().any(|Spoken(_, name, _)| name.contains(part))
+        self.wait_until(&what, |spoken, _| spoken.iter().any(|one| one.name.contains(part)));
+    }
+
+    /// Waits until nothing in the window says this any more.
+    #[track_caller]
+    pub fn expect_gone(&mut self, words: &str) {
+        let what = format!("the window does not say {words:?}");
+        // A program that ended says nothing either.
+        self.wait_until(&what, |spoken, _| !spoken.is_empty() && !says(spoken, words));
+    }
+
+    /// Waits until the keyboard is at the thing of this name.
+    #[track_caller]
+    pub fn expect_focus(&mut self, name: &str) {
+        let what = format!("the keyboard is at {name:?}");
+        self.wait_until(&what, |spoken, _| {
+            spoken.iter().any(|one| one.focused && one.name == name)
         });
+    }
+
+    /// Waits until the keyboard is at a thing for which this holds; returns its name.
+    #[track_caller]
+    pub fn focus_where(&mut self, what: &str, holds: impl Fn(&Spoken) -> bool) -> String {
+        let wanted = |one: &&Spoken| one.focused && holds(one);
+        self.wait_until(what, |spoken, _| spoken.iter().any(|one| wanted(&one)));
+        let found = self.last.iter().find(wanted).map(|one| one.name.clone());
+        found.expect("it was found just now")
+    }
+
+    /// Waits until a live region has announced this, since the last time that something was waited for here.
+    #[track_caller]
+    pub fn expect_announcement(&mut self, words: &str) {
+        let what = format!("{words:?} is announced");
+        self.wait_until(&what, |_, announced| announced.iter().any(|said| said == words));
+        self.announced.clear();
     }
 
     /// What the window says now, as far as it was heard.
     pub fn says(&self, words: &str) -> bool {
-        self.last.iter().any(|Spoken(_, name, _)| name == words)
+        self.last.iter().any(|one| one.name == words)
     }
 
     #[track_caller]
-    fn wait_until(&mut self, what: &str, happened: impl Fn(&[Spoken]) -> bool) {
+    fn wait_until(&mut self, what: &str, happened: impl Fn(&[Spoken], &[String]) -> bool) {
         let deadline = now() + PATIENCE;
         // The last words count too: they may have been said while the test looked elsewhere.
-        if !self.last.is_empty() && happened(&self.last) {
+        if !self.last.is_empty() && happened(&self.last, &self.announced) {
             return;
         }
         loop {
             match self.heard.recv_timeout(deadline.saturating_duration_since(now())) {
-                Ok(spoken) => self.last = spoken,
-                Err(RecvTimeoutError::Timeout) => {
-                    panic!("{what}: not within {PATIENCE:?}, but {:#?}", self.last)
-                }
+                Ok(Heard::Window(spoken)) => self.last = spoken,
+                Ok(Heard::Announcement(words)) => self.announced.push(words),
+                Err(RecvTimeoutError::Timeout) => panic!(
+                    "{what}: not within {PATIENCE:?}, but {:#?}, announced {:?}",
+                    self.last, self.announced
+                ),
                 Err(RecvTimeoutError::Disconnected) => panic!("{what}: the screen reader ended"),
             }
-            if happened(&self.last) {
+            if happened(&self.last, &self.announced) {
                 return;
             }
         }
     }
 }
 
+fn says(spoken: &[Spoken], words: &str) -> bool {
+    spoken.iter().any(|one| one.name == words || one.description == words)
+}
+
+/// Whether a real window can be tested here; says so if not.
+///
+/// # Panics
+/// If not, and the environment variable `CI` is set.
+pub fn can_show_windows() -> bool {
+    let can = is_installed("Xvfb");
+    assert!(can || std::env::var_os("CI").is_none(), "Xvfb is not installed");
+    if !can {
+        eprintln!("SKIPPED: the real window was NOT tested, because Xvfb is not installed.");
+        eprintln!("SKIPPED: install what client-slint/tools/packages.txt lists.");
+    }
+    can
+}
+
+/// Waits until `probe` finds something.
+#[track_caller]
+pub fn wait_for<T>(what: &str, limit: Duration, mut probe: impl FnMut() -> Option<T>) -> T {
+    let deadline = now() + limit;
+    loop {
+        if let Some(found) = probe() {
+            return found;
+        }
+        assert!(now() < deadline, "waited {limit:?} for {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
 /// Whether a program is in the search path.
-pub fn is_installed(program: &str) -> bool {
+pub(crate) fn is_installed(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
 }
@@ -283,16 +415,25 @@ fn now() -> Instant {
     Instant::now()
 }
 
-fn first_line(output: impl Read) -> String {
+/// The first line that a program writes.
+pub fn first_line(output: impl Read) -> String {
     let mut line = String::new();
     BufReader::new(output).read_line(&mut line).expect("the program writes a line");
     assert!(!line.is_empty(), "the program ended before it wrote a line");
     line.trim().to_owned()
 }
 
-/// Reads a line of the script: a list of lists of three strings.
-fn spoken(line: &str) -> Vec<Spoken> {
-    let all: Vec<(String, String, String)> =
-        serde_json::from_str(line).expect("the script writes JSON");
-    all.into_iter().map(|(role, name, text)| Spoken(role, name, text)).collect()
+/// Reads a line of the script: words, or a list of lists of four strings.
+fn heard_in(line: &str) -> Heard {
+    if let Ok(words) = serde_json::from_str(line) {
+        return Heard::Announcement(words);
+    }
+    let all: Vec<[String; 4]> = serde_json::from_str(line).expect("the script writes JSON");
+    let spoken = |[role, name, description, state]: [String; 4]| Spoken {
+        role,
+        name,
+        description,
+        focused: state == "focused",
+    };
+    Heard::Window(all.into_iter().map(spoken).collect())
 }

@@ -2,17 +2,16 @@
 
 #![allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
 
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
-use std::time::Duration;
 
-use herenow_client::protocol::{CloseReason, DeviceId, DisplayName, Entry};
+use herenow_client::protocol::{CloseReason, DeviceId, DisplayName, Entry, UserKey};
 use herenow_client::{Client, Event, Options};
 
-use crate::desktop::{PATIENCE, Program};
+use crate::desktop::{PATIENCE, Program, first_line};
 
 /// A server process at an address that stays its own while the test runs.
 pub struct Server {
@@ -57,19 +56,20 @@ impl Server {
 
 fn serve(address: SocketAddr) -> Program {
     let mut command = Command::new(binary());
-    command.args(["serve", "--listen", &address.to_string()]).stdout(Stdio::null());
-    let program = Program::start(&mut command);
-    for _ in 0..PATIENCE.as_millis() / 10 {
-        if TcpStream::connect(address).is_ok() {
-            return program;
-        }
-        thread::sleep(Duration::from_millis(10));
-    }
-    panic!("the server does not listen on {address}");
+    command.args(["serve", "--listen", &address.to_string()]);
+    start_server(&mut command)
+}
+
+/// Runs a command that serves, and waits until it says that it listens.
+pub fn start_server(command: &mut Command) -> Program {
+    let mut program = Program::start(command.stdout(Stdio::piped()).stderr(Stdio::null()));
+    let greeting = first_line(program.output());
+    assert!(greeting.starts_with("herenow listens on "), "{greeting}");
+    program
 }
 
 /// The server program: `HERENOW_BIN`, or what was built beside the desktop program.
-fn binary() -> PathBuf {
+pub fn binary() -> PathBuf {
     if let Some(named) = std::env::var_os("HERENOW_BIN") {
         let named = PathBuf::from(named);
         assert!(named.is_file(), "HERENOW_BIN is {}, which is no file", named.display());
@@ -94,7 +94,18 @@ impl Guest {
     pub fn sign_in(server: &str, name: &str) -> Self {
         let name = DisplayName::new(name).expect("a valid name");
         let device = DeviceId::new("guest").expect("a valid device");
-        let (client, mut connection) = herenow_client::connect(Options::new(server, name, device));
+        Self::connect(Options::new(server, name, device))
+    }
+
+    /// Signs in as the device of somebody else.
+    pub fn sign_in_as(server: &str, name: &str, device: &str, key: UserKey) -> Self {
+        let name = DisplayName::new(name).expect("a valid name");
+        let device = DeviceId::new(device).expect("a valid device");
+        Self::connect(Options { key: Some(key), ..Options::new(server, name, device) })
+    }
+
+    fn connect(options: Options) -> Self {
+        let (client, mut connection) = herenow_client::connect(options);
         let (tell, seen) = channel();
         thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

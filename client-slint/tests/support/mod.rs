@@ -5,6 +5,8 @@
 
 pub mod desktop;
 pub mod people;
+pub mod picture;
+pub mod scenes;
 pub mod screen;
 
 use std::cell::{Cell, RefCell};

@@ -1,7 +1,6 @@
 //! What is on the screen, as a user or a screen reader finds it, and what they do there.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::time::Duration;
 
 use herenow_desktop::ui::{AppWindow, Theme};
@@ -12,6 +11,8 @@ use i_slint_backend_testing::{
 use slint::platform::{Key, PointerEventButton, WindowEvent};
 use slint::private_unstable_api::re_exports::ColorScheme;
 use slint::{ComponentHandle as _, PhysicalSize, Rgba8Pixel, SharedPixelBuffer, SharedString};
+
+use super::picture::Picture;
 
 /// A frame at 60 frames a second.
 const FRAME: Duration = Duration::from_millis(16);
@@ -59,14 +60,21 @@ impl Screen {
         self.window.window().take_snapshot().expect("the software renderer takes snapshots")
     }
 
-    pub fn save(&self, path: &Path) {
-        let pixels = self.pixels();
-        let file = std::fs::File::create(path).expect("the folder is there");
-        let mut encoder = png::Encoder::new(file, pixels.width(), pixels.height());
-        encoder.set_color(png::ColorType::Rgba);
-        encoder.set_depth(png::BitDepth::Eight);
-        let mut writer = encoder.write_header().expect("the file takes a header");
-        writer.write_image_data(pixels.as_bytes()).expect("the file takes the pixels");
+    pub fn picture(&self) -> Picture {
+        let buffer = self.pixels();
+        let pixels =
+            buffer.as_slice().iter().map(|pixel| [pixel.r, pixel.g, pixel.b, pixel.a]).collect();
+        Picture { width: buffer.width(), height: buffer.height(), pixels }
+    }
+
+    /// Draws everything larger from the next frame on, in a window of the same size to its content.
+    pub fn set_scale(&self, scale: f32) {
+        let window = self.window.window();
+        let size = window.size().to_logical(window.scale_factor());
+        window.dispatch_event(WindowEvent::ScaleFactorChanged { scale_factor: scale });
+        window.set_size(size.to_physical(scale));
+        // The testing backend takes physical pixels for logical ones there; this says how large the content is.
+        window.dispatch_event(WindowEvent::Resized { size });
     }
 
     /// The texts on the screen, those of controls included.
