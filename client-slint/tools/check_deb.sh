@@ -59,6 +59,7 @@ before=$(chroot "$root" dpkg-query -W -f '${Package}\n' | sort)
 
 say "the package, without what it recommends"
 cp "$package" "$root/var/cache/herenow-desktop.deb"
+chroot "$root" apt-get update -q >"$work/update.log" 2>&1 || { cat "$work/update.log" >&2; exit 1; }
 chroot "$root" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends \
   /var/cache/herenow-desktop.deb >"$work/install.log" 2>&1 || { cat "$work/install.log" >&2; exit 1; }
 after=$(chroot "$root" dpkg-query -W -f '${Package}\n' | sort)
@@ -97,8 +98,9 @@ chroot --userspec=ada:ada "$root" env -i HOME=/home/ada PATH=/usr/bin:/bin "DISP
 started+=($!)
 
 # The title says that the sign-in succeeded.
-wait_for "a signed-in window" xdotool search --onlyvisible --name '^Ada · herenow$'
-window=$(xdotool search --onlyvisible --name '^Ada · herenow$' | tail -1)
+# Some letters of it are more than one byte, which xdotool may see in the locale that this runs in.
+wait_for "a signed-in window" xdotool search --onlyvisible --name '^Ada .*herenow$'
+window=$(xdotool search --onlyvisible --name '^Ada .*herenow$' | tail -1)
 class=$(xprop -id "$window" WM_CLASS)
 echo "$class"
 case $class in
