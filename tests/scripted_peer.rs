@@ -12,7 +12,7 @@ use herenow_protocol::{
 };
 use support::PATIENCE;
 use support::peer::{Next, ScriptedPeer, hello};
-use support::server::TestServer;
+use support::server::{TestServer, UNLIMITED};
 
 /// The next message, whatever it is.
 fn next(peer: &mut ScriptedPeer) -> ServerMessage {
@@ -141,7 +141,7 @@ fn requests_that_make_no_sense_are_answered_and_change_nothing() {
 
 #[test]
 fn requests_sent_in_one_go_are_answered_in_their_order() {
-    let server = TestServer::start(&[]);
+    let server = TestServer::start(&UNLIMITED);
     let mut ada = quiet(&server, "ada");
     let mut bytes = bytes::BytesMut::new();
     for request in 0..200 {

@@ -412,7 +412,8 @@ def client_messages():
 REASONS = ["goodbye", "connection_closed", "connection_reset", "heartbeat_timeout", "replaced",
            "protocol_error", "slow_consumer", "server_shutdown", "name_in_use", "bad_hello",
            "unsupported_version", "sign_in_timeout", "server_full", "internal_error", "server_crash",
-           "too_many_sessions", "not_authorized", "credential_expired"]
+           "too_many_sessions", "not_authorized", "credential_expired",
+           "too_many_requests", "kicked"]
 VIOLATIONS = ["empty_frame", "frame_too_long", "not_messagepack", "trailing_bytes", "wrong_shape",
               "out_of_range", "unexpected_message"]
 ERRORS = ["bad_request", "unknown_op", "no_such_room", "no_such_view", "not_listed", "limit", "not_allowed"]
